@@ -1,0 +1,203 @@
+"""Chat requests and answers as every arm takes and gives them: OpenAI's shapes, frozen.
+
+Field names follow OpenAI's chat-completions API so that ``to_dict()`` is what its clients expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+from hybridroute.edge_runtime.errors import RequestError
+
+Message = Mapping[str, Any]
+"""One chat message as the application wrote it: ``{"role": ..., "content": ...}``."""
+
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """One chat request, checked at birth.
+
+    ``None`` means "the arm's own default". ``extra`` holds body fields this package does not know;
+    the cloud arm sends them on, the edge arm ignores them.
+
+    Raises
+    ------
+    RequestError
+        If ``messages`` is empty or malformed, or a sampling value is out of range.
+    """
+
+    messages: tuple[Message, ...]
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    n: int = 1
+    tools: tuple[Mapping[str, Any], ...] = ()
+    tool_choice: str | Mapping[str, Any] | None = None
+    response_format: Mapping[str, Any] | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_messages(self.messages)
+        _check_range("max_tokens", self.max_tokens, 1, None)
+        _check_range("temperature", self.temperature, 0.0, 2.0)
+        _check_range("top_p", self.top_p, 0.0, 1.0)
+        _check_range("n", self.n, 1, 128)
+        if any(not isinstance(text, str) or not text for text in self.stop):
+            raise RequestError("stop holds an empty or non-text string; give non-empty strings")
+
+    @property
+    def has_images(self) -> bool:
+        """Whether any message carries an image part."""
+        return any(
+            isinstance(part, Mapping) and part.get("type") in ("image_url", "input_image")
+            for message in self.messages
+            if isinstance(message.get("content"), (list, tuple))
+            for part in message["content"]
+        )
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether ``response_format`` asks for JSON."""
+        wanted = (self.response_format or {}).get("type", "text")
+        return wanted in ("json_object", "json_schema")
+
+
+def _check_messages(messages: Sequence[Message]) -> None:
+    if not messages:
+        raise RequestError("messages is empty; give at least one user message")
+    for position, message in enumerate(messages):
+        if not isinstance(message, Mapping):
+            kind = type(message).__name__
+            raise RequestError(f"messages[{position}] is a {kind}; give a mapping with role")
+        role = message.get("role")
+        if role not in ROLES:
+            raise RequestError(f"messages[{position}].role is {role!r}; use one of {sorted(ROLES)}")
+        content = message.get("content")
+        if not (content is None or isinstance(content, (str, list, tuple))):
+            kind = type(content).__name__
+            raise RequestError(f"messages[{position}].content is a {kind}; give text or parts")
+
+
+def _check_range(name: str, value: float | None, low: float, high: float | None) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise RequestError(f"{name} is {value!r}; give a number")
+    if not value >= low or (high is not None and value > high):
+        limits = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise RequestError(f"{name} is {value!r}; it must be {limits}")
+
+
+def text_of(message: Message) -> str:
+    """The plain text of one message: its string, or its text parts joined by newlines."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    if not content:
+        return ""
+    parts = (part.get("text") for part in content if isinstance(part, Mapping))
+    return "\n".join(text for text in parts if isinstance(text, str))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Token counts of one answer."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerMessage:
+    """The assistant's message."""
+
+    role: str = "assistant"
+    content: str | None = None
+    tool_calls: tuple[Mapping[str, Any], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One of the ``n`` answers."""
+
+    index: int = 0
+    message: AnswerMessage
+    finish_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A whole answer (OpenAI's ``chat.completion``)."""
+
+    id: str
+    created: int
+    model: str
+    choices: tuple[Choice, ...]
+    usage: Usage | None = None
+    object: str = "chat.completion"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The OpenAI-shaped JSON object."""
+        return plain(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """What one chunk adds to the message."""
+
+    role: str | None = None
+    content: str | None = None
+    tool_calls: tuple[Mapping[str, Any], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkChoice:
+    """One choice's part of a chunk."""
+
+    index: int = 0
+    delta: Delta
+    finish_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionChunk:
+    """A piece of a streamed answer (OpenAI's ``chat.completion.chunk``)."""
+
+    id: str
+    created: int
+    model: str
+    choices: tuple[ChunkChoice, ...]
+    usage: Usage | None = None
+    object: str = "chat.completion.chunk"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The OpenAI-shaped JSON object."""
+        return plain(self)
+
+
+_OMIT_WHEN_NONE = frozenset({"tool_calls", "usage"})
+
+
+def plain(value: Any) -> Any:
+    """Turn nested dataclasses, mappings and tuples into dicts and lists, ready for ``json``."""
+    if is_dataclass(value) and not isinstance(value, type):
+        pairs = ((item.name, getattr(value, item.name)) for item in fields(value))
+        return {
+            name: plain(held)
+            for name, held in pairs
+            if held is not None or name not in _OMIT_WHEN_NONE
+        }
+    if isinstance(value, Mapping):
+        return {key: plain(held) for key, held in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(held) for held in value]
+    return value

@@ -1,0 +1,232 @@
+"""What a bundle says of itself: manifest.json as frozen dataclasses, checked when read.
+
+Schema 1. A reader refuses a newer schema; unknown keys are an error within a known one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from hybridroute.edge_runtime.chat import plain
+from hybridroute.edge_runtime.errors import BundleError
+
+SCHEMA_VERSION = 1
+GRID = 1000
+"""Dial and quantile tables have GRID + 1 entries: settings 0, 1/GRID, ..., 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRecord:
+    """One file of the bundle."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialTable:
+    """What each dial setting d = i / GRID does, i = 0..GRID (each tuple has GRID + 1 entries).
+
+    Parameters
+    ----------
+    thresholds : tuple of float
+        Edge if score >= threshold. Non-decreasing.
+    cloud_share : tuple of float
+        Expected share of queries answered in the cloud, in [0, 1].
+    quality : tuple of float
+        Expected mean quality of the routed answers, in units of q.
+    """
+
+    thresholds: tuple[float, ...]
+    cloud_share: tuple[float, ...]
+    quality: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            _check_grid(f"dial.{item.name}", getattr(self, item.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """The calibration curve of one pair of arms, measured on ``n`` labelled queries.
+
+    ``edge_quality``, ``cloud_quality`` and ``best_quality`` are means of q over the calibration
+    rows: all-edge, all-cloud, and the maximum of the curve made non-decreasing.
+    ``best_gain_se`` is the standard error of best_quality - edge_quality. ``flat`` says that the
+    gain is under 2 standard errors, so that the dial has nothing to turn; ``flat_reason`` says why.
+    """
+
+    source: str
+    n: int
+    edge_quality: float
+    cloud_quality: float
+    cloud_quality_se: float
+    best_quality: float
+    best_gain_se: float
+    flat: bool
+    flat_reason: str | None = None
+    dial: DialTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreQuantiles:
+    """Quantiles of the scores at i / GRID, i = 0..GRID: what maps a cost advantage to a threshold."""
+
+    source: str
+    n: int
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        _check_grid("score_quantiles.values", self.values)
+        if any(b < a for a, b in zip(self.values, self.values[1:], strict=False)):
+            raise BundleError("score_quantiles.values must not decrease; make the bundle again")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibratedArm:
+    """An arm the bundle was calibrated for; ``model`` is what is compared."""
+
+    name: str
+    model: str
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldenVector:
+    """text -> token ids -> score, so that any runtime can check itself."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A bundle's manifest.
+
+    Parameters
+    ----------
+    score_kind : {"label", "gap"}
+        What the score estimates; thresholds are not comparable across kinds.
+    text_rule : str
+        The name of the rule that turns messages into the routed text.
+    max_tokens : int
+        Input length, special tokens included; longer texts are cut from the left.
+    unknown_token_limit : float
+        A query with a larger share of unknown tokens is out of scope.
+    arms : tuple of CalibratedArm
+        In the order edge, cloud.
+    training_hashes : tuple of str
+        Short prompt hashes of the rows the router was fitted or selected on.
+    training : mapping
+        Everything needed to repeat the run: data, split, seed, command, configuration, numbers.
+    files : mapping of str to FileRecord
+        Every file of the bundle but the manifest.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    created: str
+    hybridroute_version: str
+    score_kind: str
+    text_rule: str
+    max_tokens: int
+    unknown_token_limit: float
+    arms: tuple[CalibratedArm, ...]
+    calibration: Calibration | None
+    score_quantiles: ScoreQuantiles
+    golden: tuple[GoldenVector, ...] = ()
+    training_hashes: tuple[str, ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, FileRecord] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.schema_version != SCHEMA_VERSION:
+            raise BundleError(
+                f"the bundle has schema {self.schema_version}; this hybridroute reads "
+                f"{SCHEMA_VERSION}. Upgrade hybridroute, or make the bundle again"
+            )
+        if self.score_kind not in ("label", "gap"):
+            raise BundleError(f"score_kind is {self.score_kind!r}; it must be 'label' or 'gap'")
+        if self.max_tokens < 8:
+            raise BundleError(f"max_tokens is {self.max_tokens}; it must be at least 8")
+        if not 0.0 <= self.unknown_token_limit <= 1.0:
+            limit = self.unknown_token_limit
+            raise BundleError(f"unknown_token_limit is {limit}; it must be from 0 to 1")
+
+    def to_json(self) -> str:
+        """The manifest as JSON text."""
+        return json.dumps(plain(self), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """Read and check a manifest.
+
+        Raises
+        ------
+        BundleError
+            If it is not JSON, of a newer schema, or a field is missing, unknown or of a wrong type.
+        """
+        try:
+            held = json.loads(text)
+        except ValueError as exc:
+            raise BundleError(f"manifest.json is not JSON ({exc}); fetch the bundle again") from exc
+        version = held.get("schema_version") if isinstance(held, dict) else None
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise BundleError(
+                f"the bundle has schema {version}; this hybridroute reads up to {SCHEMA_VERSION}. "
+                "Upgrade hybridroute"
+            )
+        built = _build(cls, held, "manifest")
+        assert isinstance(built, cls)  # noqa: S101 (narrows the type; _build made it)
+        return built
+
+
+def _check_grid(name: str, values: tuple[float, ...]) -> None:
+    if len(values) != GRID + 1:
+        raise BundleError(f"{name} has {len(values)} entries; it must have {GRID + 1}")
+    if not all(math.isfinite(value) for value in values):
+        raise BundleError(f"{name} holds a value that is not finite; make the bundle again")
+
+
+def _build(kind: Any, held: Any, where: str) -> Any:
+    """Build ``kind`` (a dataclass, container or scalar type) from parsed JSON, or say what is off."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return None if held is None else _build(inner[0], held, where)
+    if hasattr(kind, "__dataclass_fields__"):
+        return _build_dataclass(kind, held, where)
+    if origin is tuple:
+        if not isinstance(held, list):
+            raise BundleError(f"{where} must be a list, not {type(held).__name__}")
+        return tuple(_build(inner[0], item, f"{where}[{i}]") for i, item in enumerate(held))
+    if origin is Mapping:
+        if not isinstance(held, dict):
+            raise BundleError(f"{where} must be an object, not {type(held).__name__}")
+        return {key: _build(inner[1], item, f"{where}.{key}") for key, item in held.items()}
+    if kind is Any:
+        return held
+    if kind is float and isinstance(held, int) and not isinstance(held, bool):
+        return float(held)
+    if not isinstance(held, kind) or (kind is int and isinstance(held, bool)):
+        raise BundleError(f"{where} must be {kind.__name__}, not {type(held).__name__}")
+    return held
+
+
+def _build_dataclass(kind: Any, held: Any, where: str) -> Any:
+    if not isinstance(held, dict):
+        raise BundleError(f"{where} must be an object, not {type(held).__name__}")
+    hints = get_type_hints(kind)
+    unknown = sorted(set(held) - set(hints))
+    if unknown:
+        raise BundleError(f"{where} has unknown fields {unknown}; the bundle was altered")
+    values = {name: _build(hints[name], item, f"{where}.{name}") for name, item in held.items()}
+    try:
+        return kind(**values)
+    except TypeError as exc:
+        raise BundleError(f"{where} is incomplete: {exc}") from exc
