@@ -1,0 +1,151 @@
+"""texts -> scores, with onnxruntime: the router's model as the device runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from hybridroute.edge_runtime.bundle import MODEL, TOKENIZER, Bundle
+from hybridroute.edge_runtime.errors import BundleError, ConfigError, ScoringError
+from hybridroute.edge_runtime.protocols import Assessment, ScoreKind
+from hybridroute.edge_runtime.tokenizer import Encoded, RouterTokenizer
+
+INPUT_IDS = "input_ids"
+ATTENTION_MASK = "attention_mask"
+SCORE = "score"
+
+
+class OnnxScorer:
+    """Scores texts with an ONNX router. Safe to call from several threads.
+
+    Parameters
+    ----------
+    model : bytes
+        The ONNX graph: ``input_ids`` and ``attention_mask``, int64 of shape (batch, tokens), to
+        ``score``, float32 of shape (batch,).
+    tokenizer : RouterTokenizer
+    score_kind : {"label", "gap"}
+    threads : int
+        Threads of one call, at least 1.
+    batch_size : int
+        Texts of equal length scored together. Dynamic int8 shares one activation scale over a
+        batch, so that batch-mates move each other's scores; the default of 1 is what is
+        calibrated and evaluated.
+    """
+
+    def __init__(
+        self,
+        model: bytes,
+        tokenizer: RouterTokenizer,
+        *,
+        score_kind: ScoreKind,
+        threads: int = 2,
+        batch_size: int = 1,
+    ) -> None:
+        if threads < 1 or batch_size < 1:
+            raise ConfigError(f"threads={threads}, batch_size={batch_size}: give at least 1")
+        self._session = _session(model, threads)
+        self._tokenizer = tokenizer
+        self._score_kind: ScoreKind = score_kind
+        self._batch_size = batch_size
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle, *, threads: int = 2, batch_size: int = 1) -> OnnxScorer:
+        """The scorer of a bundle, from bytes that were checked against the manifest."""
+        manifest = bundle.manifest
+        bundle.read(TOKENIZER)
+        tokenizer = RouterTokenizer.from_file(
+            bundle.path / TOKENIZER, max_tokens=manifest.max_tokens
+        )
+        kind: ScoreKind = "gap" if manifest.score_kind == "gap" else "label"
+        return cls(
+            bundle.read(MODEL), tokenizer, score_kind=kind, threads=threads, batch_size=batch_size
+        )
+
+    @property
+    def score_kind(self) -> ScoreKind:
+        """What a score estimates."""
+        return self._score_kind
+
+    def encode(self, text: str) -> Encoded:
+        """The token ids that the model reads for ``text``."""
+        return self._tokenizer.encode(text)
+
+    def score(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Scores of shape (n,) in [0, 1], in the order of the texts.
+
+        Raises
+        ------
+        ScoringError
+            If the model fails or gives something that is not a score.
+        """
+        encoded = [self.encode(text) for text in texts]
+        scores = np.empty(len(encoded), dtype=np.float32)
+        for rows in _equal_lengths(encoded, self._batch_size):
+            ids = np.array([encoded[row].ids for row in rows], dtype=np.int64)
+            scores[rows] = self._run(ids)
+        return scores
+
+    def assess(self, text: str) -> Assessment:
+        """Score one text and say how much of it the tokenizer knows."""
+        encoded = self.encode(text)
+        scores = self._run(np.array([encoded.ids], dtype=np.int64))
+        return Assessment(
+            score=float(scores[0]),
+            unknown_share=encoded.unknown_share,
+            tokens=len(encoded.ids),
+        )
+
+    def _run(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        feeds = {INPUT_IDS: ids, ATTENTION_MASK: np.ones_like(ids)}
+        try:
+            scores: NDArray[np.float32] = self._session.run([SCORE], feeds)[0]
+        except Exception as exc:  # onnxruntime raises its own classes, all of them from Exception
+            raise ScoringError(
+                f"the router failed on an input of shape {ids.shape}: {exc}"
+            ) from exc
+        if scores.shape != (len(ids),) or not np.isfinite(scores).all():
+            raise ScoringError(
+                f"the router gave an output of shape {scores.shape} for {len(ids)} texts, or one "
+                "that is not finite; make or fetch the bundle again"
+            )
+        return np.clip(scores, 0.0, 1.0)
+
+
+def _session(model: bytes, threads: int) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Spinning workers would take the cores from the language model right after a decision.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as exc:  # onnxruntime raises its own classes, all of them from Exception
+        raise BundleError(f"{MODEL} cannot be loaded: {exc}") from exc
+    inputs = {item.name for item in session.get_inputs()}
+    outputs = {item.name for item in session.get_outputs()}
+    if inputs != {INPUT_IDS, ATTENTION_MASK} or SCORE not in outputs:
+        raise BundleError(
+            f"{MODEL} takes {sorted(inputs)} and gives {sorted(outputs)}; a router takes "
+            f"{INPUT_IDS}, {ATTENTION_MASK} and gives {SCORE}"
+        )
+    return session
+
+
+def _equal_lengths(encoded: Sequence[Encoded], batch_size: int) -> Iterator[list[int]]:
+    """Rows of equal token count, at most ``batch_size`` together: no padding at all."""
+    order = sorted(range(len(encoded)), key=lambda row: len(encoded[row].ids))
+    batch: list[int] = []
+    for row in order:
+        same = batch and len(encoded[batch[0]].ids) == len(encoded[row].ids)
+        if batch and (not same or len(batch) == batch_size):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
