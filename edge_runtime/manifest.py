@@ -18,6 +18,8 @@ from hybridroute.edge_runtime.errors import BundleError
 SCHEMA_VERSION = 1
 GRID = 1000
 """Dial and quantile tables have GRID + 1 entries: settings 0, 1/GRID, ..., 1."""
+ALL_CLOUD_THRESHOLD = 1.01
+"""Above every score: with it, everything goes to the cloud."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

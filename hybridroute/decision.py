@@ -1,0 +1,132 @@
+"""The Decision: which arm answers, and why. Every response carries its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+from uuid import uuid4
+
+from hybridroute.edge_runtime.protocols import ScoreKind
+from hybridroute.setting import SettingKind
+
+Mode = Literal["auto", "only_on_device", "only_in_cloud"]
+Reason = Literal[
+    "score_at_or_above_threshold",
+    "score_below_threshold",
+    "mode_only_on_device",
+    "mode_only_in_cloud",
+    "out_of_scope",
+    "only_capable_arm",
+    "fallback",
+]
+
+_ERROR_LENGTH = 300
+
+
+def _new_id() -> str:
+    return f"route-{uuid4().hex}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Which arm answers, and why.
+
+    Parameters
+    ----------
+    arm, model : str
+        The arm that answers, and the model name it is configured with.
+    reason : str
+        One word of a fixed vocabulary, see :data:`Reason`.
+    mode : {"auto", "only_on_device", "only_in_cloud"}
+    score : float or None
+        In [0, 1], high means the edge will do; None if nothing had to be scored.
+    score_kind : {"label", "gap"}
+        What a score of this bundle estimates.
+    threshold : float
+        Edge if score >= threshold.
+    setting_kind : {"dial", "threshold", "cost_advantage"}
+        How the threshold was asked for.
+    dial, cost_advantage : float or None
+        What was asked for, where it was said in that way.
+    calibrated : bool
+        Whether the configured arms are the ones the bundle was calibrated for.
+    unknown_share : float or None
+        Share of the text's tokens that the router does not know.
+    left_out : mapping of str to str
+        The arms that could not be used for this request, and why.
+    fallback_from, fallback_error : str or None
+        The arm that failed first, with the kind of its error and a short message.
+    text_ms, score_ms, latency_ms : float
+        Time to check the request and its arms, to score it, and in all, in milliseconds.
+    id : str
+        Unique to this decision.
+    """
+
+    arm: str
+    model: str
+    reason: Reason
+    mode: Mode
+    score: float | None
+    score_kind: ScoreKind
+    threshold: float
+    setting_kind: SettingKind
+    dial: float | None = None
+    cost_advantage: float | None = None
+    calibrated: bool
+    unknown_share: float | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    fallback_from: str | None = None
+    fallback_error: str | None = None
+    text_ms: float = 0.0
+    score_ms: float = 0.0
+    latency_ms: float = 0.0
+    id: str = field(default_factory=_new_id)
+
+    def after_failure(self, error: Exception, *, arm: str, model: str) -> Decision:
+        """The same decision, taken over by ``arm`` because this one's arm failed with ``error``."""
+        said = f"{type(error).__name__}: {error}"
+        if len(said) > _ERROR_LENGTH:
+            said = said[: _ERROR_LENGTH - 1] + "…"
+        return replace(
+            self,
+            arm=arm,
+            model=model,
+            reason="fallback",
+            fallback_from=self.arm,
+            fallback_error=said,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready object with every field."""
+        body = {item.name: getattr(self, item.name) for item in fields(self)}
+        body["left_out"] = dict(self.left_out)
+        return body
+
+    def explain(self) -> str:
+        """The decision in one sentence."""
+        return f"{self.arm} ({self.model}) answers because {self._because()}."
+
+    def _because(self) -> str:
+        if self.reason == "fallback":
+            return f"{self.fallback_from} failed ({self.fallback_error})"
+        if self.reason == "out_of_scope":
+            return self._out_of_scope()
+        if self.reason == "only_capable_arm":
+            others = "; ".join(f"{name}: {why}" for name, why in self.left_out.items())
+            return f"no other arm can serve the request ({others})"
+        if self.score is None or self.reason.startswith("mode_"):
+            return f"the mode is {self.mode}"
+        side = "below" if self.reason == "score_below_threshold" else "at or above"
+        return f"the score {self.score:.3f} is {side} the threshold {self._threshold_text()}"
+
+    def _out_of_scope(self) -> str:
+        if self.unknown_share is None:
+            return "there is no text to score"
+        return f"the router does not know {self.unknown_share:.0%} of the text's tokens"
+
+    def _threshold_text(self) -> str:
+        asked = self.dial if self.setting_kind == "dial" else self.cost_advantage
+        if asked is None:
+            return f"{self.threshold:.3f}"
+        return f"{self.threshold:.3f} ({self.setting_kind.replace('_', ' ')} {asked:g})"

@@ -1,0 +1,98 @@
+"""How much to send to the cloud: the one setting a user turns, said in one of three ways."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+from typing import Literal
+
+from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD
+
+SettingKind = Literal["dial", "threshold", "cost_advantage"]
+
+_HIGHEST: dict[SettingKind, float] = {
+    "dial": 1.0,
+    "threshold": ALL_CLOUD_THRESHOLD,
+    "cost_advantage": 1.0,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Exactly one of the three.
+
+    Parameters
+    ----------
+    dial : float or None
+        In [0, 1]. 0 is all-edge, 1 the best the pair of arms can do; see :class:`Policy`.
+    threshold : float or None
+        In [0, 1.01]. The edge answers if score >= threshold; above 1 everything goes to the cloud.
+    cost_advantage : float or None
+        In [0, 1]. The share of queries that the edge is to answer.
+
+    Raises
+    ------
+    ConfigError
+        If none or several are given, or the number is not finite or out of range.
+    """
+
+    dial: float | None = None
+    threshold: float | None = None
+    cost_advantage: float | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in _HIGHEST if getattr(self, name) is not None]
+        if len(given) != 1:
+            said = " and ".join(given) if given else "none of them"
+            raise ConfigError(f"give one of dial, threshold and cost_advantage, not {said}")
+        name = given[0]
+        object.__setattr__(self, name, _checked(name, getattr(self, name), _HIGHEST[name]))
+
+    @property
+    def kind(self) -> SettingKind:
+        """Which of the three was given."""
+        if self.dial is not None:
+            return "dial"
+        return "threshold" if self.threshold is not None else "cost_advantage"
+
+    @property
+    def value(self) -> float:
+        """The number that was given."""
+        value: float = getattr(self, self.kind)
+        return value
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.value:g}"
+
+
+def setting_from(
+    *,
+    dial: float | None = None,
+    threshold: float | None = None,
+    cost_advantage: float | None = None,
+) -> Setting | None:
+    """The setting that was given, or None if none was.
+
+    Raises
+    ------
+    ConfigError
+        If several were given or the number is out of range.
+    """
+    if dial is None and threshold is None and cost_advantage is None:
+        return None
+    return Setting(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
+
+
+def _checked(name: str, value: object, highest: float) -> float:
+    wanted = f"give a number from 0 to {highest:g}"
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ConfigError(f"{name} is {value!r}, a {type(value).__name__}; {wanted}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not 0.0 <= number <= highest:
+        raise ConfigError(f"{name} is {number!r}; {wanted}")
+    return number
