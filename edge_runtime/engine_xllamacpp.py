@@ -1,0 +1,289 @@
+"""The xllamacpp engine: prebuilt wheels, several answers at the same time.
+
+Its server always opens a listener. Here that is a unix socket in a folder only this user can
+enter, with a key drawn at random and without the web page; no TCP port is opened.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hybridroute.edge_runtime.chat import ChatRequest, Message
+from hybridroute.edge_runtime.errors import (
+    ArmError,
+    ArmRefused,
+    ArmUnavailable,
+    ConfigError,
+    ModelMissing,
+)
+from hybridroute.edge_runtime.prompt_text import clean_messages, clean_text, context_overflow
+from hybridroute.edge_runtime.protocols import EngineOptions, Finish
+from hybridroute.edge_runtime.sampling import sampling_of
+from hybridroute.edge_runtime.stop_strings import StopFilter
+
+# sun_path holds 104 bytes on macOS and 108 on Linux, the closing NUL included.
+_SOCKET_PATH_LIMIT = 103
+_COUNT_SECONDS = 60.0
+
+
+class XllamacppEngine:
+    """A GGUF model in this process, ``options.parallel`` answers at a time.
+
+    Raises
+    ------
+    ModelMissing
+        If llama.cpp cannot load the file.
+    ConfigError
+        If this platform has no unix sockets.
+    """
+
+    engine_name = "xllamacpp"
+
+    def __init__(self, path: Path, options: EngineOptions) -> None:
+        self.parallel = options.parallel
+        self._idle = threading.Condition()
+        self._running = 0
+        self._closed = False
+        self._key = secrets.token_urlsafe(32)
+        self._folder = _socket_folder()
+        self._socket = str(self._folder / "s.sock")
+        self._server: Any = None
+        try:
+            self._server = _start(path, options, socket_path=self._socket, key=self._key)
+            settings = self._call("GET", "/props")["default_generation_settings"]
+            self.context_tokens = int(settings["n_ctx"])
+        except BaseException:
+            self.close()
+            raise
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Exact prompt length in tokens, chat template included."""
+        body = {"messages": clean_messages(messages)}
+        with _Use(self):
+            held = self._call("POST", "/v1/chat/completions/input_tokens", body)
+            _raise_for_error(held)
+            return int(held["input_tokens"])
+
+    def generate(self, request: ChatRequest, on_text: Callable[[str], bool]) -> Finish:
+        """Generate one answer. Raises ContextOverflow, ArmRefused, ArmError, RequestError."""
+        answer = _Answer(request, on_text)
+        body = _body(request, self.context_tokens)
+        with _Use(self) as server:
+            try:
+                server.handle_chat_completions(body, answer.take)
+            except Exception as exc:
+                raise ArmError(f"llama.cpp failed while answering ({type(exc).__name__})") from exc
+        return answer.finish()
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """One call over the unix socket, for what the in-process functions do not offer."""
+        connection = _UnixConnection(self._socket)
+        try:
+            connection.request(
+                method,
+                path,
+                body=None if body is None else json.dumps(body),
+                headers={
+                    "Authorization": f"Bearer {self._key}",
+                    "Content-Type": "application/json",
+                },
+            )
+            return json.loads(connection.getresponse().read())
+        except (OSError, ValueError, http.client.HTTPException) as exc:
+            raise ArmUnavailable(f"the engine did not answer {path} ({exc})") from exc
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Free the model; safe to call twice. Waits for running answers."""
+        with self._idle:
+            self._closed = True
+            self._idle.wait_for(lambda: self._running == 0)
+            # Dropping the last reference stops the server and joins its threads.
+            self._server = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _enter(self) -> Any:
+        with self._idle:
+            if self._closed:
+                raise ConfigError("the engine is closed; make a new one")
+            self._running += 1
+            return self._server
+
+    def _leave(self) -> None:
+        with self._idle:
+            self._running -= 1
+            self._idle.notify_all()
+
+
+class _Use:
+    """Keeps the engine open while a call runs."""
+
+    def __init__(self, engine: XllamacppEngine) -> None:
+        self._engine = engine
+
+    def __enter__(self) -> Any:
+        return self._engine._enter()
+
+    def __exit__(self, *_: object) -> None:
+        self._engine._leave()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=_COUNT_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class _Answer:
+    """Takes the server's chunks. Its exceptions are kept: xllamacpp swallows a callback's."""
+
+    def __init__(self, request: ChatRequest, on_text: Callable[[str], bool]) -> None:
+        self._on_text = on_text
+        self._stop = StopFilter([clean_text(text) for text in request.stop])
+        self._prompt_tokens = 0
+        self._completion_tokens = 0
+        self._reason: str | None = None
+        self._cancelled = False
+        self._failure: BaseException | None = None
+
+    def take(self, chunk: Mapping[str, Any]) -> bool:
+        """Take one chunk; True cancels."""
+        if self._failure is not None or self._cancelled:
+            return True
+        try:
+            self._read(chunk)
+        except BaseException as exc:
+            self._failure = exc
+        return self._failure is not None or self._cancelled
+
+    def _read(self, chunk: Mapping[str, Any]) -> None:
+        _raise_for_error(chunk)
+        timings = chunk.get("timings") or {}
+        if "predicted_n" in timings:
+            self._completion_tokens = int(timings["predicted_n"])
+            self._prompt_tokens = int(timings["prompt_n"]) + int(timings["cache_n"])
+        if progress := chunk.get("prompt_progress"):
+            self._prompt_tokens = int(progress["total"])
+        if usage := chunk.get("usage"):
+            self._completion_tokens = int(usage["completion_tokens"])
+            self._prompt_tokens = int(usage["prompt_tokens"])
+        text = ""
+        for choice in chunk.get("choices") or ():
+            self._reason = choice.get("finish_reason") or self._reason
+            text += (choice.get("delta") or {}).get("content") or ""
+        if self._reason is None or text:
+            self._cancelled = bool(self._on_text(self._stop.feed(text)))
+
+    def finish(self) -> Finish:
+        """How it ended; raises what was raised while it ran."""
+        if self._failure is not None:
+            raise self._failure
+        if self._reason is None and not self._cancelled:
+            raise ArmError("llama.cpp ended the answer without saying why; try again")
+        rest = self._stop.finish()
+        if rest and not self._cancelled:
+            self._on_text(rest)
+        length = self._reason == "length"
+        ended = "length" if length else "stop"
+        return Finish(
+            reason="cancelled" if self._cancelled else ended,  # type: ignore[arg-type]
+            prompt_tokens=self._prompt_tokens,
+            completion_tokens=self._completion_tokens,
+        )
+
+
+def _socket_folder() -> Path:
+    if not hasattr(socket, "AF_UNIX"):
+        raise ConfigError(
+            "xllamacpp would have to listen on TCP on this platform; install llama-cpp-python: "
+            "pip install 'hybridroute[llama]'"
+        )
+    folder = tempfile.mkdtemp(prefix="hybridroute-")
+    if len(os.fsencode(folder)) + len("/s.sock") > _SOCKET_PATH_LIMIT:
+        Path(folder).rmdir()
+        folder = tempfile.mkdtemp(prefix="hybridroute-", dir="/tmp")  # noqa: S108 (made 0700)
+    return Path(folder)
+
+
+def _start(path: Path, options: EngineOptions, *, socket_path: str, key: str) -> Any:
+    import xllamacpp
+
+    settings = xllamacpp.CommonParams()
+    settings.model.path = str(path)
+    settings.n_parallel = options.parallel
+    settings.n_ctx = options.context_tokens * options.parallel
+    settings.cpuparams.n_threads = options.threads
+    settings.cpuparams_batch.n_threads = options.threads
+    settings.n_batch = 256
+    settings.chat_template = options.chat_template or ""
+    settings.hostnames = [socket_path]
+    settings.api_keys = [key]
+    settings.ui = False
+    settings.cors_origins = ""
+    settings.endpoint_slots = False
+    settings.n_threads_http = 2
+    settings.fit_params = False
+    settings.warmup = False
+    settings.verbosity = -1
+    try:
+        return xllamacpp.Server(settings)
+    except Exception as exc:
+        raise ModelMissing(
+            f"llama.cpp cannot load {path} ({exc}); is it a whole GGUF model file?"
+        ) from exc
+
+
+def _body(request: ChatRequest, context_tokens: int) -> dict[str, Any]:
+    sampling = sampling_of(request)
+    body: dict[str, Any] = {
+        "messages": clean_messages(request.messages),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "timings_per_token": True,
+        "return_progress": True,
+        "max_tokens": -1 if request.max_tokens is None else request.max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "seed": sampling.seed,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+        "repeat_last_n": context_tokens,
+        # A reused prompt is computed in other pieces, which can change the last bits.
+        "cache_prompt": request.seed is None and sampling.temperature > 0,
+    }
+    if request.stop:
+        body["stop"] = [clean_text(text) for text in request.stop]
+    if request.wants_json:
+        body["response_format"] = dict(request.response_format or {})
+    return body
+
+
+def _raise_for_error(held: Mapping[str, Any]) -> None:
+    error = held.get("error")
+    if not isinstance(error, Mapping):
+        return
+    if error.get("type") == "exceed_context_size_error":
+        raise context_overflow(
+            prompt_tokens=int(error["n_prompt_tokens"]), context_tokens=int(error["n_ctx"])
+        )
+    code, message = error.get("code"), str(error.get("message"))[:200]
+    kind = ArmRefused if isinstance(code, int) and 400 <= code < 500 else ArmError
+    raise kind(f"llama.cpp refused the request: {message}")
