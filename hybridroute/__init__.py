@@ -1,5 +1,103 @@
 """hybridroute: route each query to a small model on the device or a large one in the cloud."""
 
+import logging
+from typing import TYPE_CHECKING
+
 from hybridroute._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from hybridroute.client import HybridClient
+    from hybridroute.cloud import CloudSettings
+    from hybridroute.decision import Decision
+    from hybridroute.edge_runtime.bundle import Bundle
+    from hybridroute.edge_runtime.errors import (
+        ArmError,
+        ArmRefused,
+        ArmTimeout,
+        ArmUnavailable,
+        BundleError,
+        ConfigError,
+        ContextOverflow,
+        DataError,
+        EngineMissing,
+        HybridRouteError,
+        ModelMissing,
+        NoCapableArm,
+        RequestError,
+        ScoringError,
+        StreamInterrupted,
+        TrainingError,
+    )
+    from hybridroute.edge_runtime.llama_arm import LlamaArm
+    from hybridroute.edge_runtime.protocols import Arm, Capabilities, EngineOptions
+    from hybridroute.policy import Expectation
+    from hybridroute.responses import ChatCompletion, ChatCompletionChunk
+    from hybridroute.setting import Setting
+    from hybridroute.stream import ChatStream
+
+__all__ = [
+    "Arm",
+    "ArmError",
+    "ArmRefused",
+    "ArmTimeout",
+    "ArmUnavailable",
+    "Bundle",
+    "BundleError",
+    "Capabilities",
+    "ChatCompletion",
+    "ChatCompletionChunk",
+    "ChatStream",
+    "CloudSettings",
+    "ConfigError",
+    "ContextOverflow",
+    "DataError",
+    "Decision",
+    "EngineMissing",
+    "EngineOptions",
+    "Expectation",
+    "HybridClient",
+    "HybridRouteError",
+    "LlamaArm",
+    "ModelMissing",
+    "NoCapableArm",
+    "RequestError",
+    "ScoringError",
+    "Setting",
+    "StreamInterrupted",
+    "TrainingError",
+    "__version__",
+]
+
+_HOMES = {
+    "Arm": "edge_runtime.protocols",
+    "Bundle": "edge_runtime.bundle",
+    "Capabilities": "edge_runtime.protocols",
+    "ChatCompletion": "responses",
+    "ChatCompletionChunk": "responses",
+    "ChatStream": "stream",
+    "CloudSettings": "cloud",
+    "Decision": "decision",
+    "EngineOptions": "edge_runtime.protocols",
+    "Expectation": "policy",
+    "HybridClient": "client",
+    "LlamaArm": "edge_runtime.llama_arm",
+    "Setting": "setting",
+}
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used (PEP 562), so that the package stays light."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    home = import_module(f"{__name__}.{_HOMES.get(name, 'edge_runtime.errors')}")
+    value: object = getattr(home, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,94 @@
+"""The arms to try for one request, in order: the chosen one, then those that may stand in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from hybridroute.decision import Decision
+from hybridroute.edge_runtime.chat import ChatRequest
+from hybridroute.edge_runtime.errors import (
+    ArmError,
+    ArmRefused,
+    ConfigError,
+    ContextOverflow,
+    HybridRouteError,
+)
+from hybridroute.edge_runtime.protocols import Arm
+from hybridroute.responses import ChatCompletion
+
+_log = logging.getLogger(__name__)
+
+_CALLERS_MISTAKE = frozenset({400, 422})
+
+
+def is_arms_fault(error: HybridRouteError) -> bool:
+    """Whether another arm may do better: the arm, not the request, is what is wrong.
+
+    True for an arm that is unreachable, overloaded, too slow, refuses the key, has too small a
+    context, or is not installed (EngineMissing, ModelMissing: a lazily loaded arm finds out only
+    now). False for a bad request (HTTP 400 and 422): another arm would hide the mistake.
+    """
+    if isinstance(error, ContextOverflow):
+        return True
+    if isinstance(error, ArmRefused):
+        return error.status is not None and error.status not in _CALLERS_MISTAKE
+    return isinstance(error, (ArmError, ConfigError))
+
+
+class Attempts:
+    """The Decision in force, and its arm; moves on to the next arm when one fails.
+
+    Parameters
+    ----------
+    decision : Decision
+        The router's.
+    arms : sequence of Arm
+        The chosen arm first, then those that may stand in for it.
+    """
+
+    def __init__(self, decision: Decision, arms: Sequence[Arm]) -> None:
+        self._arms = tuple(arms)
+        self._at = 0
+        self._failures: list[str] = []
+        self.decision = decision
+
+    @property
+    def arm(self) -> Arm:
+        """The arm to ask now."""
+        return self._arms[self._at]
+
+    def move_on(self, error: HybridRouteError) -> bool:
+        """Go to the next arm after ``error``; False if the error has to be raised.
+
+        An error that is to be raised gets a note of the failures before it.
+        """
+        failed = self.arm.name
+        if not is_arms_fault(error) or self._at + 1 == len(self._arms):
+            for failure in self._failures:
+                error.add_note(failure)
+            return False
+        self._failures.append(f"before that, {failed} failed: {type(error).__name__}: {error}")
+        self._at += 1
+        arm = self.arm
+        self.decision = self.decision.after_failure(error, arm=arm.name, model=arm.model)
+        _log.warning("%s failed (%s); %s takes over", failed, type(error).__name__, arm.name)
+        return True
+
+
+def complete(attempts: Attempts, request: ChatRequest) -> ChatCompletion:
+    """The whole answer, of the first arm that gives one.
+
+    Raises
+    ------
+    ArmError, ConfigError
+        Of the last arm tried; notes on it tell of the arms before.
+    """
+    while True:
+        try:
+            completion = attempts.arm.complete(request)
+        except HybridRouteError as exc:
+            if not attempts.move_on(exc):
+                raise
+        else:
+            return ChatCompletion.of(completion, attempts.decision)

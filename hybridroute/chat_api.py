@@ -1,0 +1,244 @@
+"""``client.chat.completions.create(...)``: OpenAI's parameters, spelled out, to a ChatRequest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol, overload
+
+from hybridroute.decision import Mode
+from hybridroute.edge_runtime.chat import ChatRequest, Message
+from hybridroute.edge_runtime.errors import ConfigError, RequestError
+from hybridroute.responses import ChatCompletion
+from hybridroute.setting import Setting, setting_from
+from hybridroute.stream import ChatStream
+
+ROUTED_MODELS = ("auto", "hybridroute")
+"""What ``model`` may say, for code that has to say something: the router picks the model."""
+
+
+class Answerer(Protocol):
+    """What takes a checked request and answers it; the client is one."""
+
+    def answer(
+        self, request: ChatRequest, *, setting: Setting | None, mode: Mode | None
+    ) -> ChatCompletion:
+        """The whole answer."""
+        ...
+
+    def begin(
+        self, request: ChatRequest, *, setting: Setting | None, mode: Mode | None
+    ) -> ChatStream:
+        """The answer as a stream."""
+        ...
+
+
+class Completions:
+    """``client.chat.completions``."""
+
+    def __init__(self, answerer: Answerer) -> None:
+        self._answerer = answerer
+
+    @overload
+    def create(
+        self,
+        *,
+        messages: Iterable[Message],
+        model: str | None = None,
+        max_tokens: int | None = None,
+        max_completion_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        stop: str | Sequence[str] | None = None,
+        n: int | None = None,
+        tools: Iterable[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        presence_penalty: float | None = None,
+        frequency_penalty: float | None = None,
+        stream: Literal[False] = False,
+        stream_options: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        dial: float | None = None,
+        threshold: float | None = None,
+        cost_advantage: float | None = None,
+        mode: Mode | None = None,
+    ) -> ChatCompletion: ...
+
+    @overload
+    def create(
+        self,
+        *,
+        messages: Iterable[Message],
+        model: str | None = None,
+        max_tokens: int | None = None,
+        max_completion_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        stop: str | Sequence[str] | None = None,
+        n: int | None = None,
+        tools: Iterable[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        presence_penalty: float | None = None,
+        frequency_penalty: float | None = None,
+        stream: Literal[True],
+        stream_options: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        dial: float | None = None,
+        threshold: float | None = None,
+        cost_advantage: float | None = None,
+        mode: Mode | None = None,
+    ) -> ChatStream: ...
+
+    @overload
+    def create(
+        self,
+        *,
+        messages: Iterable[Message],
+        model: str | None = None,
+        max_tokens: int | None = None,
+        max_completion_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        stop: str | Sequence[str] | None = None,
+        n: int | None = None,
+        tools: Iterable[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        presence_penalty: float | None = None,
+        frequency_penalty: float | None = None,
+        stream: bool,
+        stream_options: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        dial: float | None = None,
+        threshold: float | None = None,
+        cost_advantage: float | None = None,
+        mode: Mode | None = None,
+    ) -> ChatCompletion | ChatStream: ...
+
+    def create(
+        self,
+        *,
+        messages: Iterable[Message],
+        model: str | None = None,
+        max_tokens: int | None = None,
+        max_completion_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        stop: str | Sequence[str] | None = None,
+        n: int | None = None,
+        tools: Iterable[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        presence_penalty: float | None = None,
+        frequency_penalty: float | None = None,
+        stream: bool = False,
+        stream_options: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        dial: float | None = None,
+        threshold: float | None = None,
+        cost_advantage: float | None = None,
+        mode: Mode | None = None,
+    ) -> ChatCompletion | ChatStream:
+        """Answer one chat request.
+
+        The parameters are OpenAI's, and four of this package's:
+
+        Parameters
+        ----------
+        model : str, optional
+            ``"auto"`` or left out; the router picks the model.
+        stream_options, extra_body : mapping, optional
+            Sent on by the cloud arm; the edge arm ignores them.
+        dial, threshold, cost_advantage : float, optional
+            For this request only; at most one. See :class:`Setting`.
+        mode : {"auto", "only_on_device", "only_in_cloud"}, optional
+            For this request only; may narrow the client's mode, never widen it.
+
+        Returns
+        -------
+        ChatCompletion or ChatStream
+            A stream if ``stream`` is true. Both carry the Decision.
+
+        Raises
+        ------
+        RequestError
+            If the request is malformed, or no arm can serve it (NoCapableArm).
+        ConfigError
+            If a setting is wrong, or the client was closed.
+        ArmError
+            If the arm fails and no other may take over.
+        """
+        _check_model(model)
+        extra = dict(extra_body or {})
+        if stream_options is not None:
+            extra["stream_options"] = dict(stream_options)
+        request = ChatRequest(
+            messages=messages_tuple(messages),
+            max_tokens=_one_limit(max_tokens, max_completion_tokens),
+            temperature=temperature,
+            top_p=top_p,
+            seed=seed,
+            stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
+            n=1 if n is None else n,
+            tools=tuple(tools or ()),
+            tool_choice=tool_choice,
+            response_format=response_format,
+            presence_penalty=presence_penalty,
+            frequency_penalty=frequency_penalty,
+            extra=extra,
+        )
+        setting = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
+        if stream:
+            return self._answerer.begin(request, setting=setting, mode=mode)
+        return self._answerer.answer(request, setting=setting, mode=mode)
+
+
+class Chat:
+    """``client.chat``."""
+
+    def __init__(self, answerer: Answerer) -> None:
+        self.completions = Completions(answerer)
+
+
+def messages_tuple(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """The messages as ChatRequest takes them.
+
+    Raises
+    ------
+    RequestError
+        If they are text or cannot be iterated over.
+    """
+    if isinstance(messages, (str, bytes, Mapping)):
+        kind = type(messages).__name__
+        raise RequestError(
+            f"messages is a {kind}; give a list such as [{{'role': 'user', 'content': '...'}}]"
+        )
+    try:
+        return tuple(messages)
+    except TypeError as exc:
+        kind = type(messages).__name__
+        raise RequestError(f"messages is a {kind}; give a list of messages") from exc
+
+
+def _check_model(model: str | None) -> None:
+    if model is not None and model not in ROUTED_MODELS:
+        raise ConfigError(
+            f"model is {model!r}, but the router picks the model: leave it out or say 'auto'. The "
+            "models are set where the client is made (edge=, cloud=); mode= forces one of them"
+        )
+
+
+def _one_limit(max_tokens: int | None, max_completion_tokens: int | None) -> int | None:
+    if max_tokens is None or max_completion_tokens is None:
+        return max_completion_tokens if max_tokens is None else max_tokens
+    if max_tokens != max_completion_tokens:
+        raise RequestError(
+            f"max_tokens is {max_tokens!r} and max_completion_tokens {max_completion_tokens!r}; "
+            "they mean the same: give one"
+        )
+    return max_tokens

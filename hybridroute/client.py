@@ -1,0 +1,293 @@
+"""HybridClient: what an application talks to."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from hybridroute.arms import make_arms
+from hybridroute.attempts import Attempts, complete
+from hybridroute.chat_api import Chat, messages_tuple
+from hybridroute.decision import Decision, Mode
+from hybridroute.edge_runtime.bundle import Bundle
+from hybridroute.edge_runtime.chat import ChatRequest, Message
+from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.edge_runtime.protocols import Arm
+from hybridroute.policy import Expectation, Policy
+from hybridroute.responses import ChatCompletion
+from hybridroute.router import Router, checked_mode
+from hybridroute.router_source import open_bundle, scorer_of
+from hybridroute.setting import Setting, setting_from
+from hybridroute.stream import ChatStream
+
+if TYPE_CHECKING:
+    from hybridroute.cloud import CloudSettings
+
+_log = logging.getLogger(__name__)
+
+
+class HybridClient:
+    """Answers chat requests on the device or in the cloud, whichever the router picks.
+
+    Parameters
+    ----------
+    bundle : path or Bundle, optional
+        The trained router; the one that comes with the package by default.
+    edge : str or Arm, optional
+        The small model: a registered name, a GGUF file's path, or an arm of your own.
+    cloud : CloudSettings or Arm, optional
+        The large model. Without one the edge answers everything.
+    mode : {"auto", "only_on_device", "only_in_cloud"}
+        ``only_on_device`` imports no network code at all, whatever ``cloud`` says.
+    dial, threshold, cost_advantage : float, optional
+        How much to send to the cloud; at most one. Without one: the middle, see
+        :attr:`Policy.default`.
+    out_of_scope_arm : {"cloud", "edge"}
+        Who answers a text that the router cannot judge.
+    fallback : bool
+        Whether the other arm takes over when one fails before its first token.
+    router_threads : int
+        Threads of one routing decision.
+
+    Raises
+    ------
+    ConfigError
+        If an argument is wrong.
+    BundleError
+        If the bundle is missing, altered or not for this version.
+
+    Examples
+    --------
+    >>> client = HybridClient(cloud=CloudSettings(...), dial=0.8)  # doctest: +SKIP
+    >>> answer = client.chat.completions.create(
+    ...     messages=[{"role": "user", "content": "What is 2+2?"}]
+    ... )  # doctest: +SKIP
+    >>> answer.hybridroute.explain()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        bundle: str | os.PathLike[str] | Bundle | None = None,
+        *,
+        edge: str | Arm | None = None,
+        cloud: CloudSettings | Arm | None = None,
+        mode: Mode = "auto",
+        dial: float | None = None,
+        threshold: float | None = None,
+        cost_advantage: float | None = None,
+        out_of_scope_arm: str = "cloud",
+        fallback: bool = True,
+        router_threads: int = 2,
+    ) -> None:
+        wanted = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
+        self._mode = checked_mode(mode)
+        arms = make_arms(self._mode, edge=edge, cloud=cloud)
+        self._bundle = open_bundle(bundle)
+        manifest = self._bundle.manifest
+        self._policy = Policy(manifest, arms.models)
+        self._active = self._policy.activate(wanted or self._policy.default)
+        self._router = Router(
+            scorer=scorer_of(self._bundle, threads=router_threads),
+            manifest=manifest,
+            arms=arms.present,
+            absent=arms.absent,
+            out_of_scope_arm=out_of_scope_arm,
+        )
+        self._fallback = fallback
+        self._closed = False
+        self.chat = Chat(self)
+
+    @property
+    def mode(self) -> Mode:
+        """The client's mode; a request may narrow it."""
+        return self._mode
+
+    @property
+    def bundle(self) -> Bundle:
+        """The router's bundle."""
+        return self._bundle
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the configured arms are the ones the bundle was calibrated for."""
+        return self._policy.calibrated
+
+    @property
+    def setting(self) -> Setting:
+        """The setting in force. Assigning one, here or to the three below, acts at once.
+
+        A request sees the old setting or the new one, never a mixture. Requests under way keep
+        the one they began with.
+        """
+        return self._active.setting
+
+    @setting.setter
+    def setting(self, value: Setting) -> None:
+        if not isinstance(value, Setting):
+            raise ConfigError(f"setting is a {type(value).__name__}; give a Setting")
+        self._active = self._policy.activate(value)
+
+    @property
+    def dial(self) -> float | None:
+        """The quality dial in [0, 1]; None while the setting is said in another way."""
+        return self._active.setting.dial
+
+    @dial.setter
+    def dial(self, value: float) -> None:
+        self._active = self._policy.activate(Setting(dial=value))
+
+    @property
+    def threshold(self) -> float:
+        """The threshold in force, however it was said: the edge answers if score >= threshold."""
+        return self._active.threshold
+
+    @threshold.setter
+    def threshold(self, value: float) -> None:
+        self._active = self._policy.activate(Setting(threshold=value))
+
+    @property
+    def cost_advantage(self) -> float | None:
+        """The share of queries for the edge; None while the setting is said in another way."""
+        return self._active.setting.cost_advantage
+
+    @cost_advantage.setter
+    def cost_advantage(self, value: float) -> None:
+        self._active = self._policy.activate(Setting(cost_advantage=value))
+
+    def expect(
+        self,
+        *,
+        dial: float | None = None,
+        threshold: float | None = None,
+        cost_advantage: float | None = None,
+    ) -> Expectation:
+        """What a setting is expected to cost and to lose; the one in force if none is given.
+
+        Raises
+        ------
+        ConfigError
+            If several are given, or the bundle cannot say what the setting means.
+        """
+        asked = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
+        return self._policy.expect(asked or self.setting)
+
+    def route(
+        self,
+        messages: Iterable[Message],
+        *,
+        max_tokens: int | None = None,
+        tools: Iterable[Mapping[str, Any]] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        dial: float | None = None,
+        threshold: float | None = None,
+        cost_advantage: float | None = None,
+        mode: Mode | None = None,
+        always_score: bool = True,
+    ) -> Decision:
+        """Decide without generating; no arm is loaded or called.
+
+        Parameters
+        ----------
+        always_score : bool
+            Score the text even where only one arm is left, so that the score can be looked at;
+            ``create`` does not.
+
+        Raises
+        ------
+        RequestError, ConfigError, ScoringError
+            As ``chat.completions.create``.
+        """
+        request = ChatRequest(
+            messages=messages_tuple(messages),
+            max_tokens=max_tokens,
+            tools=tuple(tools or ()),
+            response_format=response_format,
+        )
+        setting = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
+        return self._decide(request, setting, mode, always_score=always_score)
+
+    def answer(
+        self, request: ChatRequest, *, setting: Setting | None = None, mode: Mode | None = None
+    ) -> ChatCompletion:
+        """The whole answer to a checked request; ``chat.completions.create`` builds on this."""
+        return complete(self._attempts(request, setting, mode), request)
+
+    def begin(
+        self, request: ChatRequest, *, setting: Setting | None = None, mode: Mode | None = None
+    ) -> ChatStream:
+        """The answer to a checked request as a stream; routed now, asked at the first chunk."""
+        attempts = self._attempts(request, setting, mode)
+        return ChatStream(attempts, request, check_open=self._check_open)
+
+    def warm_up(self) -> None:
+        """Load the router and the edge's model, so that the first answer does not wait for them.
+
+        Touches no network. Raises ConfigError, BundleError or ArmError where a part is missing.
+        """
+        self._check_open()
+        if len(self._router.arms) > 1:
+            self._router.scorer.assess("Hello")
+        for arm in self._router.arms:
+            if arm.place == "device":
+                arm.warm_up()
+
+    def close(self) -> None:
+        """Free the models and connections; safe to call twice."""
+        self._closed = True
+        for arm in self._router.arms:
+            arm.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _attempts(
+        self, request: ChatRequest, setting: Setting | None, mode: Mode | None
+    ) -> Attempts:
+        decision = self._decide(request, setting, mode)
+        chosen = self._router.arm(decision.arm)
+        others = (
+            arm
+            for arm in self._router.arms
+            if arm is not chosen and self._fallback and arm.name not in decision.left_out
+        )
+        return Attempts(decision, (chosen, *others))
+
+    def _decide(
+        self,
+        request: ChatRequest,
+        setting: Setting | None,
+        mode: Mode | None,
+        *,
+        always_score: bool = False,
+    ) -> Decision:
+        self._check_open()
+        active = self._active if setting is None else self._policy.activate(setting)
+        decision = self._router.decide(
+            request, active, mode=self._narrowed(mode), always_score=always_score
+        )
+        _log.debug("%s: %s, score %s", decision.arm, decision.reason, decision.score)
+        return decision
+
+    def _narrowed(self, mode: Mode | None) -> Mode:
+        wanted = self._mode if mode is None else checked_mode(mode)
+        if self._mode not in ("auto", wanted):
+            raise ConfigError(
+                f"mode is {wanted!r}, but this client is {self._mode!r}; a request may only narrow "
+                "the client's mode. Make another client"
+            )
+        return wanted
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConfigError("this client was closed; make a new one")

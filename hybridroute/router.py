@@ -1,0 +1,214 @@
+"""Messages -> Decision: which arm answers, before any arm is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from hybridroute.decision import Decision, Mode, Reason
+from hybridroute.edge_runtime.chat import ChatRequest
+from hybridroute.edge_runtime.errors import ConfigError, NoCapableArm, RequestError
+from hybridroute.edge_runtime.manifest import Manifest
+from hybridroute.edge_runtime.protocols import Arm, Assessment, Place, Scorer
+from hybridroute.policy import ActiveSetting
+from hybridroute.routed_text import routed_text
+
+_PLACE_OF_MODE: dict[Mode, Place | None] = {
+    "auto": None,
+    "only_on_device": "device",
+    "only_in_cloud": "cloud",
+}
+_REASON_OF_MODE: dict[Mode, Reason] = {
+    "only_on_device": "mode_only_on_device",
+    "only_in_cloud": "mode_only_in_cloud",
+}
+
+
+def checked_mode(mode: object) -> Mode:
+    """``mode``, if it is one.
+
+    Raises
+    ------
+    ConfigError
+        If it is not.
+    """
+    for known in _PLACE_OF_MODE:
+        if mode == known:
+            return known
+    raise ConfigError(f"mode is {mode!r}; use one of {', '.join(_PLACE_OF_MODE)}")
+
+
+def serves_mode(arm: Arm, mode: Mode) -> bool:
+    """Whether the mode allows the arm, by the place it runs in."""
+    return _PLACE_OF_MODE[mode] in (None, arm.place)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    arm: Arm
+    reason: Reason
+    assessment: Assessment | None = None
+    score_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Router:
+    """Decides, for one set of arms. Safe to call from several threads if its scorer is.
+
+    In this order: the mode leaves arms out; arms that cannot serve the request are left out; if one
+    arm is left it answers, unscored; a text that the router knows too little of goes to
+    ``out_of_scope_arm``; else the score is compared with the threshold.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    manifest : Manifest
+        Of the scorer's bundle.
+    arms : tuple of Arm
+        The cheapest first: edge, cloud. Names differ.
+    absent : mapping of str to str
+        Arms that are not there at all, and why.
+    out_of_scope_arm : str
+        The name of the arm that answers what the router cannot judge; the last capable arm stands
+        in where it is left out.
+    """
+
+    scorer: Scorer
+    manifest: Manifest
+    arms: tuple[Arm, ...]
+    absent: Mapping[str, str] = field(default_factory=dict)
+    out_of_scope_arm: str = "cloud"
+
+    def __post_init__(self) -> None:
+        names = [arm.name for arm in self.arms]
+        if not names or len(set(names)) != len(names):
+            raise ConfigError(f"the arms are named {names}; give at least one, and distinct names")
+        known = {*names, *self.absent}
+        if self.out_of_scope_arm not in known:
+            raise ConfigError(
+                f"out_of_scope_arm is {self.out_of_scope_arm!r}; use one of {sorted(known)}"
+            )
+
+    def arm(self, name: str) -> Arm:
+        """The arm of that name."""
+        return next(arm for arm in self.arms if arm.name == name)
+
+    def decide(
+        self,
+        request: ChatRequest,
+        active: ActiveSetting,
+        *,
+        mode: Mode = "auto",
+        always_score: bool = False,
+    ) -> Decision:
+        """Decide which arm answers.
+
+        Parameters
+        ----------
+        request : ChatRequest
+        active : ActiveSetting
+        mode : {"auto", "only_on_device", "only_in_cloud"}
+        always_score : bool
+            Score the text even where the score changes nothing, so that it can be looked at.
+
+        Raises
+        ------
+        RequestError
+            If the user's turns hold neither text nor an image.
+        NoCapableArm
+            If every arm was left out.
+        ScoringError
+            If the router's model fails.
+        """
+        start = perf_counter()
+        text = routed_text(request.messages)
+        if not text and not request.has_images:
+            raise RequestError(
+                "no user message holds any text; give at least one with role 'user' and content"
+            )
+        left_out = self._left_out(request, mode)
+        capable = [arm for arm in self.arms if arm.name not in left_out]
+        if not capable:
+            reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+            raise NoCapableArm(f"no arm can serve the request. {reasons}")
+        checked = perf_counter()
+        choice = self._choose(text, capable, active.threshold, mode, always_score=always_score)
+        assessment = choice.assessment
+        return Decision(
+            arm=choice.arm.name,
+            model=choice.arm.model,
+            reason=choice.reason,
+            mode=mode,
+            score=None if assessment is None else assessment.score,
+            score_kind=self.scorer.score_kind,
+            threshold=active.threshold,
+            setting_kind=active.setting.kind,
+            dial=active.setting.dial,
+            cost_advantage=active.setting.cost_advantage,
+            calibrated=active.calibrated,
+            unknown_share=None if assessment is None else assessment.unknown_share,
+            left_out=left_out,
+            text_ms=_ms(checked - start),
+            score_ms=choice.score_ms,
+            latency_ms=_ms(perf_counter() - start),
+        )
+
+    def _left_out(self, request: ChatRequest, mode: Mode) -> dict[str, str]:
+        left_out = dict(self.absent)
+        for arm in self.arms:
+            why = _why_not(arm, request) if serves_mode(arm, mode) else f"the mode is {mode}"
+            if why is not None:
+                left_out[arm.name] = why
+        return left_out
+
+    def _choose(
+        self,
+        text: str,
+        capable: Sequence[Arm],
+        threshold: float,
+        mode: Mode,
+        *,
+        always_score: bool,
+    ) -> _Choice:
+        forced = len(capable) == 1
+        if not text or (forced and not always_score):
+            assessment, score_ms = None, 0.0
+        else:
+            start = perf_counter()
+            assessment = self.scorer.assess(text)
+            score_ms = _ms(perf_counter() - start)
+        if forced:
+            arm, reason = capable[0], _REASON_OF_MODE.get(mode, "only_capable_arm")
+        elif assessment is None or assessment.unknown_share > self.manifest.unknown_token_limit:
+            arm, reason = self._out_of_scope(capable), "out_of_scope"
+        elif assessment.score >= threshold:
+            arm, reason = capable[0], "score_at_or_above_threshold"
+        else:
+            arm, reason = capable[-1], "score_below_threshold"
+        return _Choice(arm=arm, reason=reason, assessment=assessment, score_ms=score_ms)
+
+    def _out_of_scope(self, capable: Sequence[Arm]) -> Arm:
+        named = (arm for arm in capable if arm.name == self.out_of_scope_arm)
+        return next(named, capable[-1])
+
+
+def _why_not(arm: Arm, request: ChatRequest) -> str | None:
+    """Why the arm cannot serve the request, or None if it can."""
+    can = arm.capabilities
+    if request.tools and not can.tools:
+        return "it takes no tools"
+    if request.wants_json and not can.json_mode:
+        return "it has no JSON mode"
+    if request.has_images and not can.images:
+        return "it takes no images"
+    if can.context_tokens is None:
+        return None
+    needed = arm.count_tokens(request.messages) + (request.max_tokens or 1)
+    if needed <= can.context_tokens:
+        return None
+    return f"prompt and answer need {needed} tokens and its context holds {can.context_tokens}"
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000.0, 3)

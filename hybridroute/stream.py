@@ -1,0 +1,155 @@
+"""A streamed answer: an iterator of chunks that can be closed at any time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from threading import Lock
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+from hybridroute.attempts import Attempts
+from hybridroute.decision import Decision
+from hybridroute.edge_runtime.chat import ChatRequest, CompletionChunk
+from hybridroute.edge_runtime.errors import ArmUnavailable, HybridRouteError
+from hybridroute.edge_runtime.protocols import ChunkStream
+from hybridroute.responses import ChatCompletionChunk
+
+
+class ChatStream(Iterator[ChatCompletionChunk]):
+    """The chunks of one answer, each with its Decision.
+
+    Nothing is asked of an arm before the first ``next()``. If the arm fails before its first token,
+    another may take over, and the Decision changes; after the first token the error is raised.
+    Chunks that come before the first token (OpenAI's opening chunk holds only the role) are held
+    back until it is there, so that no caller sees the opening of an answer that another arm gives.
+
+    Closing the stream, leaving its ``with`` block or dropping it cancels the generation. Read it
+    from one thread; close it from any.
+    """
+
+    def __init__(
+        self, attempts: Attempts, request: ChatRequest, *, check_open: Callable[[], None]
+    ) -> None:
+        self._attempts = attempts
+        self._request = request
+        self._check_open = check_open
+        self._chunks: ChunkStream | None = None
+        self._held: deque[CompletionChunk] = deque()
+        self._lock = Lock()
+        self._closed = False
+        self._first_token_ms: float | None = None
+
+    @property
+    def decision(self) -> Decision:
+        """The Decision in force: final once the first chunk is there."""
+        return self._attempts.decision
+
+    @property
+    def first_token_ms(self) -> float | None:
+        """Milliseconds to the first token, or None before it.
+
+        Counted from the first ``next()``, plus what routing took, failed arms included.
+        """
+        return self._first_token_ms
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> ChatCompletionChunk:
+        """The next chunk.
+
+        Raises
+        ------
+        ArmError
+            If the arm fails and none may take over.
+        ConfigError
+            If the client was closed before the stream was begun.
+        """
+        if self._closed:
+            raise StopIteration
+        try:
+            if self._chunks is None:
+                self._begin()
+            chunk = self._held.popleft() if self._held else self._following()
+        except HybridRouteError as exc:
+            if self._closed:  # another thread's close() is what broke the stream
+                raise StopIteration from exc
+            self.close()
+            raise
+        except BaseException:
+            self.close()
+            raise
+        return ChatCompletionChunk.of(chunk, self.decision)
+
+    def close(self) -> None:
+        """Cancel; further chunks never come. Safe to call twice and from another thread."""
+        with self._lock:
+            self._closed = True
+            chunks, self._chunks = self._chunks, None
+        if chunks is not None:
+            chunks.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _following(self) -> CompletionChunk:
+        chunks = self._chunks
+        if chunks is None:
+            raise StopIteration
+        return next(chunks)
+
+    def _begin(self) -> None:
+        """Open the arm and read up to the first token, moving on to another arm if it fails."""
+        start = perf_counter()
+        self._check_open()
+        while not self._closed:
+            try:
+                self._read_to_first_token()
+            except HybridRouteError as exc:
+                self._drop_arm()
+                if self._closed or not self._attempts.move_on(exc):
+                    raise
+            else:
+                waited = (perf_counter() - start) * 1000.0
+                self._first_token_ms = round(waited + self.decision.latency_ms, 3)
+                return
+
+    def _read_to_first_token(self) -> None:
+        arm = self._attempts.arm
+        chunks = arm.stream(self._request)
+        with self._lock:
+            if not self._closed:
+                self._chunks = chunks
+        if self._closed:
+            chunks.close()
+            return
+        for chunk in chunks:
+            self._held.append(chunk)
+            if _has_token(chunk):
+                return
+        if not self._closed:
+            raise ArmUnavailable(f"{arm.name} ended its answer before it began", arm=arm.name)
+
+    def _drop_arm(self) -> None:
+        with self._lock:
+            chunks, self._chunks = self._chunks, None
+        self._held.clear()
+        if chunks is not None:
+            chunks.close()
+
+
+def _has_token(chunk: CompletionChunk) -> bool:
+    return any(
+        choice.delta.content or choice.delta.tool_calls or choice.finish_reason is not None
+        for choice in chunk.choices
+    )
