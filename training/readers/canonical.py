@@ -77,7 +77,8 @@ def outcome_to_dict(row: Outcome) -> dict[str, Any]:
         if getattr(row, name) is not None:
             held[name] = getattr(row, name)
     held["arms"] = {name: _arm_to_dict(arm) for name, arm in row.arms.items()}
-    return held | plain(row.extra)
+    held |= plain(row.extra)
+    return held
 
 
 def _arm_to_dict(arm: ArmOutcome) -> dict[str, Any]:
@@ -85,7 +86,8 @@ def _arm_to_dict(arm: ArmOutcome) -> dict[str, Any]:
     for name in ("responses", "cost_usd", "latency_ms"):
         if getattr(arm, name) is not None:
             held[name] = list(getattr(arm, name))
-    return held | plain(arm.extra)
+    held |= plain(arm.extra)
+    return held
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:

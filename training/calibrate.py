@@ -1,0 +1,107 @@
+"""The dial's table: from scores and qualities of calibration rows to a threshold for each setting.
+
+Only thresholds that exist are used: those between two distinct scores, and the two ends. Dial d
+takes the least cloud share whose mean quality reaches q_edge + d (q_best - q_edge), q_best being
+the curve's maximum; that is the curve made non-decreasing by its running maximum.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hybridroute.edge_runtime.errors import TrainingError
+from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD, GRID, Calibration, DialTable
+from hybridroute.training.curve import Curve, columns, curve_of, standard_error
+
+Floats = NDArray[np.float64]
+
+FLAT_SE = 2.0
+"""A gain under this many of its standard errors leaves the dial nothing to turn."""
+
+
+def calibrate(scores: ArrayLike, edge_q: ArrayLike, cloud_q: ArrayLike, source: str) -> Calibration:
+    """Measure the dial's table.
+
+    Parameters
+    ----------
+    scores : array_like, shape (n,)
+        Router scores in [0, 1] of rows the router was not fitted on.
+    edge_q, cloud_q : array_like, shape (n,)
+        Mean q of each row's responses, in any unit, of any sign.
+    source : str
+        Where the rows come from, for the manifest.
+
+    Raises
+    ------
+    DataError
+        If shapes differ or a value is not finite.
+    TrainingError
+        If there are fewer than two rows, or a score is outside [0, 1].
+    """
+    held = columns(scores=scores, edge_q=edge_q, cloud_q=cloud_q)
+    score, difference = held["scores"], held["cloud_q"] - held["edge_q"]
+    if len(score) < 2:
+        raise TrainingError("calibration has 1 row; give at least 2, and some hundreds to mean it")
+    if score.min() < 0.0 or score.max() > 1.0:
+        worst = score.min() if score.min() < 0.0 else score.max()
+        raise TrainingError(f"a score is {worst}; calibrate scores from 0 to 1")
+    curve = curve_of(score, held["edge_q"], held["cloud_q"])
+    calls = np.flatnonzero(curve.boundary)
+    gain = curve.gain[calls]
+    best = int(np.argmax(gain))
+    sent = np.zeros(len(score), dtype=np.float64)
+    to_cloud = np.argsort(score, kind="stable")[: calls[best]]
+    sent[to_cloud] = difference[to_cloud]
+    gain_se = standard_error(sent)
+    reason = _flat_reason(curve, float(gain[best]), gain_se)
+    return Calibration(
+        source=source,
+        n=curve.n,
+        edge_quality=curve.edge_quality,
+        cloud_quality=curve.cloud_quality,
+        cloud_quality_se=curve.cloud_quality_se,
+        best_quality=curve.edge_quality + float(gain[best]),
+        best_gain_se=gain_se,
+        flat=reason is not None,
+        flat_reason=reason,
+        dial=_dial_table(score, curve, calls, gain),
+    )
+
+
+def _dial_table(score: Floats, curve: Curve, calls: NDArray[np.int64], gain: Floats) -> DialTable:
+    """Work in gains over all-edge: the level of d = 1 is then the maximum itself, to the bit."""
+    settings = np.arange(GRID + 1, dtype=np.float64) / GRID
+    reached = np.maximum.accumulate(gain)
+    chosen = np.searchsorted(reached, settings * reached[-1], side="left")
+    thresholds = _thresholds(score)[chosen]
+    return DialTable(
+        thresholds=tuple(thresholds.tolist()),
+        cloud_share=tuple((calls[chosen] / curve.n).tolist()),
+        quality=tuple((curve.edge_quality + gain[chosen]).tolist()),
+    )
+
+
+def _thresholds(score: Floats) -> Floats:
+    """One threshold for each boundary: 0 for all-edge, midpoints, 1.01 for all-cloud."""
+    distinct = np.unique(score)
+    lower, upper = distinct[:-1], distinct[1:]
+    middle = lower + (upper - lower) / 2.0
+    # Between neighbouring floats there is no midpoint; the upper one divides them too.
+    middle = np.where(middle > lower, middle, upper)
+    return np.concatenate([[0.0], middle, [ALL_CLOUD_THRESHOLD]])
+
+
+def _flat_reason(curve: Curve, gain: float, gain_se: float) -> str | None:
+    means = f"mean q: edge {curve.edge_quality:.4g}, cloud {curve.cloud_quality:.4g}"
+    if gain <= 0.0 and curve.gap < 0.0:
+        return f"the edge arm is better overall and no split improves on it ({means})"
+    if gain <= 0.0:
+        return f"the arms are level and no split improves on the edge alone ({means})"
+    if gain < FLAT_SE * gain_se:
+        kind = "the edge arm is better overall" if curve.gap < 0.0 else "the arms are level"
+        return (
+            f"{kind}: the best split gains {gain:.4g} over the edge alone, "
+            f"under 2 SE ({FLAT_SE * gain_se:.4g}; {means})"
+        )
+    return None
