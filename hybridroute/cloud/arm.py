@@ -1,0 +1,199 @@
+"""The cloud arm: chat completions from an OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Sequence
+
+from hybridroute.cloud.exchange import Exchange
+from hybridroute.cloud.failures import Failures
+from hybridroute.cloud.reach import Reachability, probe
+from hybridroute.cloud.redact import Redactor
+from hybridroute.cloud.retry import Backoff
+from hybridroute.cloud.settings import CloudSettings, usable_key
+from hybridroute.cloud.stream import CloudStream
+from hybridroute.cloud.transport import Outgoing, Transport
+from hybridroute.cloud.wire import estimated_tokens, read_completion, request_body
+from hybridroute.edge_runtime.chat import ChatRequest, Completion, Message, text_of
+from hybridroute.edge_runtime.errors import (
+    ArmError,
+    ArmRefused,
+    ArmUnavailable,
+    StreamInterrupted,
+)
+from hybridroute.edge_runtime.protocols import Capabilities, Place
+
+_log = logging.getLogger(__name__)
+
+
+class CloudArm:
+    """Answers from the cloud. Safe to use from several threads.
+
+    Parameters
+    ----------
+    settings : CloudSettings
+        The endpoint.
+    name : str
+        The arm's name in decisions and errors.
+    seed : int or None
+        Makes the waits between tries repeatable.
+    """
+
+    place: Place = "cloud"
+
+    def __init__(
+        self, settings: CloudSettings, name: str = "cloud", *, seed: int | None = None
+    ) -> None:
+        self.settings = settings
+        self._name = name
+        backoff = Backoff(
+            max_retries=settings.max_retries, cap_s=settings.max_retry_wait_s, seed=seed
+        )
+        self._transport = Transport(settings, name, backoff)
+
+    def __repr__(self) -> str:
+        return f"CloudArm({self._name!r}, {self.settings.model!r} at {self.settings.host})"
+
+    @property
+    def name(self) -> str:
+        """The arm's name."""
+        return self._name
+
+    @property
+    def model(self) -> str:
+        """The model's name as configured; an answer carries the one the server reports."""
+        return self.settings.model
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the settings say the model takes."""
+        return Capabilities(
+            context_tokens=self.settings.context_tokens,
+            tools=self.settings.tools,
+            json_mode=self.settings.json_mode,
+            images=self.settings.images,
+        )
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """An estimate from the prompt's UTF-8 bytes; images are not counted."""
+        return estimated_tokens(messages)
+
+    def complete(self, request: ChatRequest) -> Completion:
+        """The whole answer.
+
+        Raises
+        ------
+        ArmRefused
+            No key (nothing is sent then), a wrong one, or a request the server does not take.
+        ContextOverflow
+            The prompt is too long for the model.
+        ArmTimeout
+            A limit of the settings was reached; the message names it.
+        ArmUnavailable
+            No connection, or the server is overloaded or broken, after the retries.
+        ArmError
+            The answer is too long or not JSON.
+        RequestError
+            The request cannot be written as JSON.
+        """
+        exchange = self._open(request, streams=False)
+        try:
+            return self._read_whole(exchange)
+        except StreamInterrupted as exc:
+            # Nothing of a whole answer was handed over, so this is no stream cut in the middle.
+            raise ArmUnavailable(str(exc), arm=self._name) from exc
+        except ArmError as exc:
+            exc.arm = self._name
+            raise
+        finally:
+            exchange.release()
+
+    def stream(self, request: ChatRequest) -> CloudStream:
+        """The answer piece by piece; the headers have come when this returns.
+
+        Raises
+        ------
+        ArmError
+            As `complete` does, here or while the stream is read.
+        """
+        exchange = self._open(request, streams=True)
+        try:
+            kind = exchange.response.headers.get("content-type", "")
+            if "application/json" in kind:
+                self._read_whole(exchange)
+                raise ArmError(
+                    f"{self.settings.host} answered a streaming request with one JSON object; "
+                    "use complete() with this server",
+                    arm=self._name,
+                )
+            return CloudStream(exchange, model=self.model, name=self._name)
+        except BaseException:
+            exchange.release()
+            raise
+
+    def warm_up(self) -> None:
+        """Make a session ready; nothing is sent."""
+        self._transport.warm_up()
+
+    def close(self) -> None:
+        """Close the connections; requests still running fail with ArmUnavailable."""
+        self._transport.close()
+
+    def reachable(self, timeout_s: float = 3.0) -> Reachability:
+        """Whether the endpoint answers and takes the key; one GET of its list of models.
+
+        Nothing is retried and no network fault is raised. ``timeout_s`` limits all of it.
+        """
+        try:
+            key = self._key()
+        except ArmRefused as exc:
+            return Reachability(ok=False, advice=str(exc))
+        failures = self._failures(key)
+        outgoing = Outgoing(method="GET", path="/models", key=key)
+        return probe(self._transport, outgoing, failures, model=self.model, timeout_s=timeout_s)
+
+    def _open(self, request: ChatRequest, *, streams: bool) -> Exchange:
+        key = self._key()
+        body = request_body(request, self.settings, stream=streams)
+        _log.debug("asking %s at %s, %d bytes", self.model, self.settings.host, len(body))
+        failures = self._failures(key, tuple(text_of(message) for message in request.messages))
+        outgoing = Outgoing(body=body, key=key, streams=streams)
+        return self._transport.open(outgoing, failures, self.settings.total_timeout_s)
+
+    def _failures(self, key: str | None, prompts: tuple[str, ...] = ()) -> Failures:
+        secrets = (key or "", *self.settings.headers.values())
+        return Failures(self.settings, self._name, Redactor(secrets, prompts))
+
+    def _key(self) -> str | None:
+        settings = self.settings
+        if settings.api_key is not None or not settings.api_key_env:
+            return settings.api_key
+        # Pasted keys often end with a newline.
+        key = os.environ.get(settings.api_key_env, "").strip()
+        if not key:
+            text = f"no key: the environment variable {settings.api_key_env} is not set; set it"
+            raise ArmRefused(f"{text}, or api_key_env='' for a server without", arm=self._name)
+        if not usable_key(key):
+            text = f"the environment variable {settings.api_key_env} holds no usable key"
+            raise ArmRefused(f"{text}: it has spaces or is not ASCII", arm=self._name)
+        return key
+
+    def _read_whole(self, exchange: Exchange) -> Completion:
+        body = b"".join(exchange.pieces())
+        try:
+            payload = json.loads(body)
+        except (ValueError, RecursionError) as exc:
+            # A JSONDecodeError carries the whole answer; only its type is told.
+            raise ArmError(_not_json(self.settings.host, type(exc).__name__)) from None
+        if not isinstance(payload, dict):
+            raise ArmError(_not_json(self.settings.host, type(payload).__name__))
+        if payload.get("error"):
+            raise exchange.failures.from_payload(payload["error"])
+        return read_completion(payload, model=self.model, now=int(time.time()))
+
+
+def _not_json(host: str, what: str) -> str:
+    return f"{host} answered 200 with something that is no JSON object ({what}); check base_url"

@@ -1,0 +1,141 @@
+"""One ``requests`` session whose socket another thread can shut down."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+Watch = Callable[[socket.socket], None]
+
+
+class Line:
+    """A session with its kept-alive connection, used by one call at a time.
+
+    ``requests.Session`` is not promised to be thread-safe, so each call borrows a line of its own
+    and gives it back. One call at a time also means that there is one socket to shut down.
+    """
+
+    def __init__(self, no_proxy: str = "") -> None:
+        self._session = requests.Session()
+        self._adapter = _WatchedAdapter(self._watch)
+        self._no_proxy = no_proxy
+        self._socket: socket.socket | None = None
+        self.is_cut = False
+
+    def send(
+        self, request: requests.Request, *, connect_timeout_s: float, read_timeout_s: float
+    ) -> requests.Response:
+        """Send a request and wait for the headers; the body is not read.
+
+        The environment's proxies and CA bundles are used. ``request.auth`` must be set, else
+        ``requests`` takes a password from ~/.netrc. Redirects are not followed: the adapter is
+        called directly, as ``Session.send`` reads a redirect's body whole, however long it is.
+
+        Raises
+        ------
+        requests.RequestException
+        """
+        prepared = self._session.prepare_request(request)
+        url = prepared.url or ""
+        proxies = {"no_proxy": self._no_proxy} if self._no_proxy else {}
+        merged = self._session.merge_environment_settings(url, proxies, True, None, None)
+        return self._adapter.send(
+            prepared,
+            stream=True,
+            timeout=(connect_timeout_s, read_timeout_s),
+            verify=merged["verify"],
+            cert=merged["cert"],
+            proxies=merged["proxies"],
+        )
+
+    def cut(self) -> None:
+        """Shut the socket down for good: a blocked read returns. From any thread."""
+        self.is_cut = True
+        _shut(self._socket)
+
+    def limit_reads(self, seconds: float) -> None:
+        """Let no further read of this request block for longer."""
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.settimeout(seconds)
+
+    def close(self) -> None:
+        """Close the session and its idle connection."""
+        self._adapter.close()
+        self._session.close()
+        self._socket = None
+
+    def _watch(self, opened: socket.socket) -> None:
+        self._socket = opened
+        # Looked at after the socket is stored, as `cut` sets it before it looks at the socket.
+        if self.is_cut:
+            _shut(opened)
+
+
+def _shut(opened: socket.socket | None) -> None:
+    if opened is not None:
+        with suppress(OSError):
+            # Not SSLSocket.shutdown: that drops the TLS state under a reader's feet.
+            socket.socket.shutdown(opened, socket.SHUT_RDWR)
+
+
+class NoNetrc(AuthBase):
+    """The key as a bearer token; any auth object keeps ``requests`` away from ~/.netrc."""
+
+    def __init__(self, key: str | None) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the header, where there is a key."""
+        if self._key is not None:
+            request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+
+class _WatchedAdapter(HTTPAdapter):
+    """Reports every socket it opens, direct or through a proxy."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        super().__init__(pool_connections=1, pool_maxsize=1)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        _watch_pools(self.poolmanager, self._watch)
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
+        is_new = proxy not in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
+        if is_new:
+            _watch_pools(manager, self._watch)
+        return manager
+
+
+def _watch_pools(manager: Any, watch: Watch) -> None:
+    manager.pool_classes_by_scheme = {
+        scheme: _watched_pool(pool, watch)
+        for scheme, pool in manager.pool_classes_by_scheme.items()
+    }
+
+
+def _watched_pool(pool: type[Any], watch: Watch) -> type[Any]:
+    base = pool.ConnectionCls
+
+    def new_conn(self: Any) -> socket.socket:
+        # The bare socket, for proxies that never finish answering CONNECT.
+        opened: socket.socket = base._new_conn(self)
+        watch(opened)
+        return opened
+
+    def connect(self: Any) -> None:
+        base.connect(self)
+        watch(self.sock)
+
+    members = {"_new_conn": new_conn, "connect": connect}
+    return type(pool.__name__, (pool,), {"ConnectionCls": type(base.__name__, (base,), members)})
