@@ -89,7 +89,7 @@ class NeighbourBaseline:
         return cls(k=k, embeddings=unit, gap=gap)
 
     def score(self, embeddings: ArrayLike) -> Floats:
-        """Scores of embeddings of shape (n, d): the predicted gap, laid from its range on [0, 1]."""
+        """Scores of embeddings of shape (n, d): the predicted gap, its range laid on [0, 1]."""
         widest = float(np.abs(self.gap).max()) or 1.0
         return np.clip(0.5 + 0.5 * self.predicted_gap(embeddings) / widest, 0.0, 1.0)
 

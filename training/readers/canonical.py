@@ -174,17 +174,17 @@ def _parse_arm(name: str, held: Any) -> ArmOutcome:
         None if held.get(key) is None else _numbers(held[key], f"{where}.{key}")
         for key in ("cost_usd", "latency_ms")
     )
+    responses = _responses(held.get("responses"), f"{where}.responses")
     try:
         return ArmOutcome(
             quality=quality,
-            responses=_responses(held.get("responses"), f"{where}.responses"),
+            responses=responses,
             cost_usd=cost,
             latency_ms=latency,
             extra={key: value for key, value in held.items() if key not in _ARM_KEYS},
         )
     except DataError as exc:
-        text = str(exc)
-        raise DataError(text if text.startswith(where) else f"{where}.{text}") from exc
+        raise DataError(f"{where}.{exc}") from exc
 
 
 def _numbers(held: Any, where: str) -> tuple[float, ...]:
