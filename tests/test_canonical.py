@@ -115,7 +115,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path):
     path = tmp_path / "out.jsonl"
     path.write_text("old")
     row = parse_outcome(GOOD | {"odd": float("nan")})
-    with pytest.raises(ValueError, match="JSON compliant"):
+    with pytest.raises(DataError, match="no JSON form"):
         write_canonical(OutcomeTable(rows=(row,), source="x"), path)
     assert [file.name for file in tmp_path.iterdir()] == ["out.jsonl"]
     assert path.read_text() == "old"

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 
 FLAT_SE = 2.0
 """A gain under this many of its standard errors leaves the dial nothing to turn."""
+_ROUND_OFF = 1e-12
 
 
 def calibrate(scores: ArrayLike, edge_q: ArrayLike, cloud_q: ArrayLike, source: str) -> Calibration:
@@ -49,7 +50,8 @@ def calibrate(scores: ArrayLike, edge_q: ArrayLike, cloud_q: ArrayLike, source: 
     curve = curve_of(score, held["edge_q"], held["cloud_q"])
     calls = np.flatnonzero(curve.boundary)
     gain = curve.gain[calls]
-    best = int(np.argmax(gain))
+    chosen = _least_calls(gain)
+    best = int(chosen[-1])
     sent = np.zeros(len(score), dtype=np.float64)
     to_cloud = np.argsort(score, kind="stable")[: calls[best]]
     sent[to_cloud] = difference[to_cloud]
@@ -65,20 +67,29 @@ def calibrate(scores: ArrayLike, edge_q: ArrayLike, cloud_q: ArrayLike, source: 
         best_gain_se=gain_se,
         flat=reason is not None,
         flat_reason=reason,
-        dial=_dial_table(score, curve, calls, gain),
+        dial=_dial_table(score, curve, calls, chosen),
     )
 
 
-def _dial_table(score: Floats, curve: Curve, calls: NDArray[np.int64], gain: Floats) -> DialTable:
-    """Work in gains over all-edge: the level of d = 1 is then the maximum itself, to the bit."""
+def _least_calls(gain: Floats) -> NDArray[np.int64]:
+    """For each setting, the place of the first boundary whose gain reaches it.
+
+    Sums in another order differ in the last bits, so a level counts as reached just below it.
+    """
     settings = np.arange(GRID + 1, dtype=np.float64) / GRID
     reached = np.maximum.accumulate(gain)
-    chosen = np.searchsorted(reached, settings * reached[-1], side="left")
-    thresholds = _thresholds(score)[chosen]
+    levels = settings * reached[-1] * (1.0 - _ROUND_OFF)
+    return np.searchsorted(reached, levels, side="left")
+
+
+def _dial_table(
+    score: Floats, curve: Curve, calls: NDArray[np.int64], chosen: NDArray[np.int64]
+) -> DialTable:
+    at = calls[chosen]
     return DialTable(
-        thresholds=tuple(thresholds.tolist()),
-        cloud_share=tuple((calls[chosen] / curve.n).tolist()),
-        quality=tuple((curve.edge_quality + gain[chosen]).tolist()),
+        thresholds=tuple(_thresholds(score)[chosen].tolist()),
+        cloud_share=tuple((at / curve.n).tolist()),
+        quality=tuple((curve.edge_quality + curve.gain[at]).tolist()),
     )
 
 

@@ -47,7 +47,7 @@ def write_canonical(table: OutcomeTable, path: Path) -> None:
     Raises
     ------
     DataError
-        If the file cannot be written.
+        If the file cannot be written, or a row's unknown keys hold what JSON cannot.
     """
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -65,9 +65,13 @@ def write_canonical(table: OutcomeTable, path: Path) -> None:
 def _line_of(row: Outcome) -> bytes:
     held = outcome_to_dict(row)
     try:
-        return (json.dumps(held, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        text = json.dumps(held, ensure_ascii=False, allow_nan=False)
+    except (ValueError, TypeError) as exc:
+        raise DataError(f"row {row.id!r} has no JSON form ({exc}); mend its extra keys") from exc
+    try:
+        return f"{text}\n".encode()
     except UnicodeEncodeError:  # a lone surrogate has no UTF-8 form, only an escape
-        return (json.dumps(held, allow_nan=False) + "\n").encode()
+        return f"{json.dumps(held)}\n".encode()
 
 
 def outcome_to_dict(row: Outcome) -> dict[str, Any]:
