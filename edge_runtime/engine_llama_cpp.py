@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hybridroute.edge_runtime.chat import ChatRequest, Message
+from hybridroute.edge_runtime.clean_text import clean_text
 from hybridroute.edge_runtime.errors import ArmRefused, ConfigError
 from hybridroute.edge_runtime.llama_cpp_context import LlamaCppContext
-from hybridroute.edge_runtime.prompt_text import clean_messages, clean_text, context_overflow
+from hybridroute.edge_runtime.open_calls import OpenCalls
+from hybridroute.edge_runtime.prompt_text import clean_messages, context_overflow
 from hybridroute.edge_runtime.protocols import EngineOptions, Finish
 from hybridroute.edge_runtime.sampling import sampling_of
 from hybridroute.edge_runtime.stop_strings import StopFilter
@@ -39,9 +41,9 @@ class LlamaCppEngine:
     parallel = 1
 
     def __init__(self, path: Path, options: EngineOptions) -> None:
-        self._lock = threading.Lock()
+        self._calls = OpenCalls()
+        self._generating = threading.Lock()
         self._context = LlamaCppContext(path, options)
-        self._closed = False
         try:
             self._template = self._compile(options.chat_template)
         except Exception as exc:
@@ -62,12 +64,11 @@ class LlamaCppEngine:
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Exact prompt length in tokens, chat template included."""
-        with self._lock:
+        # Reads only the vocabulary, so it need not wait for a running answer.
+        with self._calls.one():
             return len(self._prompt(messages))
 
     def _prompt(self, messages: Sequence[Message]) -> list[int]:
-        if self._closed:
-            raise ConfigError("the engine is closed; make a new one")
         try:
             prompt = self._template(messages=clean_messages(messages)).prompt
         except Exception as exc:
@@ -80,20 +81,20 @@ class LlamaCppEngine:
 
     def generate(self, request: ChatRequest, on_text: Callable[[str], bool]) -> Finish:
         """Generate one answer. Raises ContextOverflow, ArmRefused, ArmError, RequestError."""
-        grammar = _grammar(request.response_format)
-        with self._lock:
+        grammar, sampling = _grammar(request.response_format), sampling_of(request)
+        with self._calls.one(), self._generating:
             prompt = self._prompt(request.messages)
             room = self.context_tokens - len(prompt)
             if room < 1:
                 raise context_overflow(
                     prompt_tokens=len(prompt), context_tokens=self.context_tokens
                 )
-            for _done in self._context.evaluate_prompt(prompt):
+            for _done in self._context.evaluate_prompt(prompt, repeatable=sampling.repeatable):
                 if on_text(""):
                     return Finish(
                         reason="cancelled", prompt_tokens=len(prompt), completion_tokens=0
                     )
-            chain = self._context.sampler(sampling_of(request), grammar)
+            chain = self._context.sampler(sampling, grammar)
             try:
                 limit = min(room, request.max_tokens or room)
                 reason, count = self._answer(chain, limit, request.stop, on_text)
@@ -125,9 +126,7 @@ class LlamaCppEngine:
 
     def close(self) -> None:
         """Free the model; safe to call twice. Waits for a running answer."""
-        with self._lock:
-            self._closed = True
-            self._context.close()
+        self._calls.close(self._context.close)
 
 
 def _grammar(response_format: Mapping[str, Any] | None) -> str | None:

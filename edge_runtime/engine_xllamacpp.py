@@ -13,12 +13,12 @@ import secrets
 import shutil
 import socket
 import tempfile
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hybridroute.edge_runtime.chat import ChatRequest, Message
+from hybridroute.edge_runtime.clean_text import clean_text
 from hybridroute.edge_runtime.errors import (
     ArmError,
     ArmRefused,
@@ -26,7 +26,8 @@ from hybridroute.edge_runtime.errors import (
     ConfigError,
     ModelMissing,
 )
-from hybridroute.edge_runtime.prompt_text import clean_messages, clean_text, context_overflow
+from hybridroute.edge_runtime.open_calls import OpenCalls
+from hybridroute.edge_runtime.prompt_text import clean_messages, context_overflow
 from hybridroute.edge_runtime.protocols import EngineOptions, Finish
 from hybridroute.edge_runtime.sampling import sampling_of
 from hybridroute.edge_runtime.stop_strings import StopFilter
@@ -51,9 +52,7 @@ class XllamacppEngine:
 
     def __init__(self, path: Path, options: EngineOptions) -> None:
         self.parallel = options.parallel
-        self._idle = threading.Condition()
-        self._running = 0
-        self._closed = False
+        self._calls = OpenCalls()
         self._key = secrets.token_urlsafe(32)
         self._folder = _socket_folder()
         self._socket = str(self._folder / "s.sock")
@@ -69,7 +68,7 @@ class XllamacppEngine:
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Exact prompt length in tokens, chat template included."""
         body = {"messages": clean_messages(messages)}
-        with _Use(self):
+        with self._calls.one():
             held = self._call("POST", "/v1/chat/completions/input_tokens", body)
             _raise_for_error(held)
             return int(held["input_tokens"])
@@ -78,9 +77,9 @@ class XllamacppEngine:
         """Generate one answer. Raises ContextOverflow, ArmRefused, ArmError, RequestError."""
         answer = _Answer(request, on_text)
         body = _body(request, self.context_tokens)
-        with _Use(self) as server:
+        with self._calls.one():
             try:
-                server.handle_chat_completions(body, answer.take)
+                self._server.handle_chat_completions(body, answer.take)
             except Exception as exc:
                 raise ArmError(f"llama.cpp failed while answering ({type(exc).__name__})") from exc
         return answer.finish()
@@ -106,37 +105,12 @@ class XllamacppEngine:
 
     def close(self) -> None:
         """Free the model; safe to call twice. Waits for running answers."""
-        with self._idle:
-            self._closed = True
-            self._idle.wait_for(lambda: self._running == 0)
-            # Dropping the last reference stops the server and joins its threads.
-            self._server = None
+        self._calls.close(self._free)
+
+    def _free(self) -> None:
+        # Dropping the last reference stops the server and joins its threads.
+        self._server = None
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _enter(self) -> Any:
-        with self._idle:
-            if self._closed:
-                raise ConfigError("the engine is closed; make a new one")
-            self._running += 1
-            return self._server
-
-    def _leave(self) -> None:
-        with self._idle:
-            self._running -= 1
-            self._idle.notify_all()
-
-
-class _Use:
-    """Keeps the engine open while a call runs."""
-
-    def __init__(self, engine: XllamacppEngine) -> None:
-        self._engine = engine
-
-    def __enter__(self) -> Any:
-        return self._engine._enter()
-
-    def __exit__(self, *_: object) -> None:
-        self._engine._leave()
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -199,10 +173,9 @@ class _Answer:
         rest = self._stop.finish()
         if rest and not self._cancelled:
             self._on_text(rest)
-        length = self._reason == "length"
-        ended = "length" if length else "stop"
+        ended: Literal["stop", "length"] = "length" if self._reason == "length" else "stop"
         return Finish(
-            reason="cancelled" if self._cancelled else ended,  # type: ignore[arg-type]
+            reason="cancelled" if self._cancelled else ended,
             prompt_tokens=self._prompt_tokens,
             completion_tokens=self._completion_tokens,
         )
@@ -217,7 +190,7 @@ def _socket_folder() -> Path:
     folder = tempfile.mkdtemp(prefix="hybridroute-")
     if len(os.fsencode(folder)) + len("/s.sock") > _SOCKET_PATH_LIMIT:
         Path(folder).rmdir()
-        folder = tempfile.mkdtemp(prefix="hybridroute-", dir="/tmp")  # noqa: S108 (made 0700)
+        folder = tempfile.mkdtemp(prefix="hybridroute-", dir="/tmp")
     return Path(folder)
 
 
@@ -267,7 +240,7 @@ def _body(request: ChatRequest, context_tokens: int) -> dict[str, Any]:
         "frequency_penalty": sampling.frequency_penalty,
         "repeat_last_n": context_tokens,
         # A reused prompt is computed in other pieces, which can change the last bits.
-        "cache_prompt": request.seed is None and sampling.temperature > 0,
+        "cache_prompt": not sampling.repeatable,
     }
     if request.stop:
         body["stop"] = [clean_text(text) for text in request.stop]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 from pathlib import Path
@@ -45,15 +46,16 @@ def load_engine(path: Path, options: EngineOptions, name: str | None = None) -> 
     """Load a GGUF file. Raises EngineMissing, ModelMissing or ConfigError."""
     chosen = choose_engine(name)
     try:
-        if chosen == "xllamacpp":
-            from hybridroute.edge_runtime.engine_xllamacpp import XllamacppEngine
-
-            return XllamacppEngine(path, options)
-        from hybridroute.edge_runtime.engine_llama_cpp import LlamaCppEngine
-
-        return LlamaCppEngine(path, options)
-    except (ImportError, OSError) as exc:
+        importlib.import_module(_MODULES[chosen])
+    except (ImportError, OSError, RuntimeError) as exc:
         raise EngineMissing(f"the engine {chosen} cannot be loaded ({exc}); {_HOW}") from exc
+    if chosen == "xllamacpp":
+        from hybridroute.edge_runtime.engine_xllamacpp import XllamacppEngine
+
+        return XllamacppEngine(path, options)
+    from hybridroute.edge_runtime.engine_llama_cpp import LlamaCppEngine
+
+    return LlamaCppEngine(path, options)
 
 
 def default_threads() -> int:

@@ -17,10 +17,32 @@ from hybridroute.edge_runtime.protocols import EngineOptions
 from hybridroute.edge_runtime.sampling import Sampling
 
 PROMPT_BLOCK = 64
-"""Prompt tokens evaluated per call. Whole blocks of an earlier prompt are reused, so that a prompt
-is always computed in the same pieces and gives the same bits, reused or not."""
+"""The most prompt tokens evaluated in one call, so the longest wait before a cancel is seen."""
 
+_FINE_BLOCK = 8
+_FINE_UNTIL = 32
 _SILENT = logging.CRITICAL + 1
+
+
+def prompt_ends(count: int) -> list[int]:
+    """Where the pieces end in which a prompt of ``count`` tokens is evaluated.
+
+    llama.cpp's results depend in their last bits on how a prompt is cut, so the cuts depend on
+    positions alone and a piece computed earlier can be reused without a change. They are fine at
+    first, where chats share a short system prompt; the last token stands alone, so that a repeated
+    prompt costs one token.
+
+    Examples
+    --------
+    >>> prompt_ends(100)
+    [8, 16, 24, 32, 64, 99, 100]
+    """
+    fine = range(_FINE_BLOCK, _FINE_UNTIL + 1, _FINE_BLOCK)
+    ends = [end for end in fine if end < count - 1]
+    ends += range(PROMPT_BLOCK, count - 1, PROMPT_BLOCK)
+    if count > 1:
+        ends.append(count - 1)
+    return [*ends, count]
 
 
 def _import_quietly() -> Any:
@@ -47,6 +69,7 @@ class LlamaCppContext:
         self._model: Any = None
         self._context: Any = None
         self._held: list[int] = []
+        self._ends: list[int] = []
         self.api.llama_backend_init()
         self._model = self.api.llama_model_load_from_file(
             str(path).encode(), self.api.llama_model_default_params()
@@ -118,42 +141,52 @@ class LlamaCppContext:
         """Whether the token ends the model's turn."""
         return bool(self.api.llama_vocab_is_eog(self._vocab, token))
 
-    def evaluate_prompt(self, tokens: Sequence[int]) -> Iterator[int]:
-        """Evaluate the prompt block by block, yielding how many tokens are done after each.
+    def evaluate_prompt(self, tokens: Sequence[int], *, repeatable: bool) -> Iterator[int]:
+        """Evaluate the prompt piece by piece, yielding how many tokens are done after each.
 
-        Stopping early leaves a usable context: what was evaluated is reused next time.
+        Stopping early leaves a usable context: what was evaluated is reused next time. Where
+        ``repeatable`` is set, only pieces computed exactly as they would be now are reused.
         """
-        done = self._reuse(tokens)
-        while done < len(tokens):
-            block = tokens[done : done + PROMPT_BLOCK]
-            self.decode(block)
-            self._held.extend(block)
-            done += len(block)
+        ends = prompt_ends(len(tokens))
+        done = self._reuse(tokens, ends, repeatable=repeatable)
+        if not repeatable:
+            ends = [*range(done + PROMPT_BLOCK, len(tokens), PROMPT_BLOCK), len(tokens)]
+        for end in ends:
+            if end <= done:
+                continue
+            self.decode(tokens[done:end])
+            if repeatable:
+                self._ends.append(end)
+            done = end
             yield done
 
-    def _reuse(self, tokens: Sequence[int]) -> int:
-        """Keep the whole blocks this prompt shares with the last one; drop everything after."""
-        shared = 0
-        for old, new in zip(self._held, tokens[:-1], strict=False):
-            if old != new:
-                break
-            shared += 1
-        shared -= shared % PROMPT_BLOCK
+    def _reuse(self, tokens: Sequence[int], ends: Sequence[int], *, repeatable: bool) -> int:
+        """Keep what this prompt shares with the context, drop the rest; how much was kept."""
+        shared = _common_length(self._held, tokens[:-1])
+        same = _common_length(self._ends, ends)
+        self._ends = [end for end in self._ends[:same] if end <= shared]
+        if repeatable:
+            shared = self._ends[-1] if self._ends else 0
         memory = self.api.llama_get_memory(self._context)
         if not self.api.llama_memory_seq_rm(memory, 0, shared, -1):
-            shared = 0
-            self.api.llama_memory_clear(memory, True)
-        self._held = self._held[:shared]
+            self._forget()
+            return 0
+        del self._held[shared:]
         return shared
+
+    def _forget(self) -> None:
+        self._held.clear()
+        self._ends.clear()
+        self.api.llama_memory_clear(self.api.llama_get_memory(self._context), True)
 
     def decode(self, tokens: Sequence[int]) -> None:
         """Evaluate tokens after those already in the context. Raises ArmError."""
         held = (self.api.llama_token * len(tokens))(*tokens)
         code = self.api.llama_decode(self._context, self.api.llama_batch_get_one(held, len(tokens)))
         if code != 0:
-            self._held = []
-            self.api.llama_memory_clear(self.api.llama_get_memory(self._context), True)
+            self._forget()
             raise ArmError(f"llama.cpp could not evaluate {len(tokens)} tokens (code {code})")
+        self._held.extend(tokens)
 
     def sampler(self, sampling: Sampling, grammar: str | None) -> Any:
         """A sampler chain; free it with ``free_sampler``. Raises ArmError for a bad grammar."""
@@ -203,3 +236,11 @@ class LlamaCppContext:
             self.api.llama_free(context)
         if model:
             self.api.llama_model_free(model)
+
+
+def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
+    """How many leading entries are equal."""
+    pairs = zip(first, second, strict=False)
+    return next(
+        (place for place, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second))
+    )

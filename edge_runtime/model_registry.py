@@ -11,7 +11,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -45,6 +45,8 @@ class RegisteredModel:
         Size of the GGUF file.
     chat : bool
         False for a base model: it completes text and has no chat template of its own.
+    context_tokens : int
+        The longest context the model was trained for.
     """
 
     name: str
@@ -55,6 +57,7 @@ class RegisteredModel:
     sha256: str
     licence: str
     chat: bool
+    context_tokens: int
     notes: str
 
     @property
@@ -108,7 +111,8 @@ REGISTRY: Mapping[str, RegisteredModel] = MappingProxyType(
             sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
             licence="Apache-2.0",
             chat=True,
-            notes="SmolLM2-135M-Instruct by Hugging Face, Q4_1; English; context 8192",
+            context_tokens=8192,
+            notes="SmolLM2-135M-Instruct by Hugging Face, Q4_1; English",
         ),
         "gemma3-270m": RegisteredModel(
             name="gemma3-270m",
@@ -127,6 +131,7 @@ REGISTRY: Mapping[str, RegisteredModel] = MappingProxyType(
             sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
             licence="Gemma Terms of Use (ai.google.dev/gemma/terms)",
             chat=False,
+            context_tokens=32768,
             notes=(
                 "Gemma 3 270M, the base model, Q4_K_M; a third party's repackaging under Gemma's "
                 "terms. It has no chat template: give it a few-shot chat_template"
@@ -156,15 +161,7 @@ def verify(name_or_path: str | Path) -> ModelFile:
     if entry is not None and digest != entry.sha256:
         raise _altered(entry, found.path, f"sha256 {digest}", entry.sha256)
     model_store.remember_sha256(found.path, digest)
-    return ModelFile(
-        name=found.name,
-        path=found.path,
-        bytes=found.bytes,
-        sha256=digest,
-        chat=found.chat,
-        licence=found.licence,
-        notes=found.notes,
-    )
+    return replace(found, sha256=digest)
 
 
 def list_models() -> tuple[ModelState, ...]:

@@ -156,6 +156,12 @@ class EngineOptions:
     parallel: int = 1
     chat_template: str | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("context_tokens", "threads", "parallel"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigError(f"{name} is {value!r}; give a whole number, at least 1")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:

@@ -23,6 +23,9 @@ class Sampling:
         0 takes the likeliest token.
     seed : int
         In [0, 2**32 - 2].
+    repeatable : bool
+        The caller gave a seed, or temperature 0: the same request must give the same answer, so an
+        engine may reuse an earlier prompt only where that changes no bit.
     """
 
     temperature: float = 0.8
@@ -32,6 +35,7 @@ class Sampling:
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     seed: int
+    repeatable: bool = False
 
     def __post_init__(self) -> None:
         for name in ("presence_penalty", "frequency_penalty"):
@@ -47,12 +51,14 @@ def sampling_of(request: ChatRequest) -> Sampling:
     seed = request.seed
     drawn = random.SystemRandom().randrange(_SEEDS) if seed is None else seed % _SEEDS
     defaults = Sampling(seed=drawn)
+    temperature = _chosen(request.temperature, defaults.temperature)
     return Sampling(
-        temperature=_chosen(request.temperature, defaults.temperature),
+        temperature=temperature,
         top_p=_chosen(request.top_p, defaults.top_p),
         presence_penalty=_chosen(request.presence_penalty, 0.0),
         frequency_penalty=_chosen(request.frequency_penalty, 0.0),
         seed=drawn,
+        repeatable=seed is not None or temperature == 0,
     )
 
 

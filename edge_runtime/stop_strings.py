@@ -14,7 +14,7 @@ class StopFilter:
     __slots__ = ("_held", "_stops", "stopped")
 
     def __init__(self, stops: Sequence[str]) -> None:
-        self._stops = tuple(stops)
+        self._stops = tuple(stop for stop in stops if stop)
         self._held = ""
         self.stopped = False
 

@@ -1,0 +1,171 @@
+"""The edge arm: a GGUF model in this process, answered by worker threads."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from queue import SimpleQueue
+
+from hybridroute.edge_runtime.arm_workers import ArmWorkers, Event, Job
+from hybridroute.edge_runtime.chat import ChatRequest, Completion, Message, text_of
+from hybridroute.edge_runtime.edge_answer import EdgeStream, whole_answer
+from hybridroute.edge_runtime.engines import ENGINE_NAMES, default_threads, load_engine
+from hybridroute.edge_runtime.errors import ArmRefused, ConfigError
+from hybridroute.edge_runtime.model_registry import REGISTRY, resolve
+from hybridroute.edge_runtime.protocols import Capabilities, ChatEngine, EngineOptions, Place
+from hybridroute.edge_runtime.sampling import sampling_of
+
+EngineLoader = Callable[[Path, EngineOptions, str | None], ChatEngine]
+
+_BYTES_PER_TOKEN = 4
+_TOKENS_PER_MESSAGE = 5
+
+
+class LlamaArm:
+    """A model on this device. Making one is cheap: the model is loaded at first use.
+
+    Parameters
+    ----------
+    model : str or Path
+        A name of the model registry, or the path of a GGUF file.
+    name : str
+        The arm's name.
+    engine : str or None
+        ``"llama-cpp-python"`` or ``"xllamacpp"``; None takes the first one installed.
+    options : EngineOptions or None
+        None means a context of 2048 tokens and one thread per physical core but one.
+    max_tokens : int or None
+        The answer's length where the request gives none; None means until the model ends its
+        turn or the context is full.
+    loader : callable
+        Loads the engine; another one may be given.
+
+    Raises
+    ------
+    ConfigError
+        If ``engine`` or ``max_tokens`` is out of range.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = "smollm2-135m",
+        *,
+        name: str = "edge",
+        engine: str | None = None,
+        options: EngineOptions | None = None,
+        max_tokens: int | None = None,
+        loader: EngineLoader = load_engine,
+    ) -> None:
+        if engine is not None and engine not in ENGINE_NAMES:
+            raise ConfigError(f"engine is {engine!r}; it must be one of {', '.join(ENGINE_NAMES)}")
+        if max_tokens is not None and max_tokens < 1:
+            raise ConfigError(f"max_tokens is {max_tokens}; give at least 1, or None")
+        entry = REGISTRY.get(str(model))
+        self.name = name
+        self.model = Path(model).stem if entry is None else entry.name
+        self.place: Place = "device"
+        self._source = model
+        self._engine_name = engine
+        self._options = options or EngineOptions(threads=default_threads())
+        if entry is not None:
+            fitting = min(self._options.context_tokens, entry.context_tokens)
+            self._options = replace(self._options, context_tokens=fitting)
+        self._max_tokens = max_tokens
+        self._loader = loader
+        self._lock = threading.Lock()
+        self._workers: ArmWorkers | None = None
+        self._closed = False
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The context size and JSON; no tools and no images."""
+        held, workers = self._options.context_tokens, self._workers
+        if workers is not None:
+            held = min(held, workers.engine.context_tokens)
+        return Capabilities(context_tokens=held, json_mode=True)
+
+    @property
+    def engine_name(self) -> str | None:
+        """The engine's name once it is loaded."""
+        return None if self._workers is None else self._workers.engine.engine_name
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Prompt length in tokens: exact once loaded, before that bytes / 4 and a few each."""
+        workers = self._workers
+        if workers is not None:
+            return workers.engine.count_tokens(messages)
+        sizes = (len(text_of(message).encode("utf-8", "replace")) for message in messages)
+        return sum(-(-size // _BYTES_PER_TOKEN) + _TOKENS_PER_MESSAGE for size in sizes)
+
+    def complete(self, request: ChatRequest) -> Completion:
+        """The whole answer.
+
+        Raises
+        ------
+        ContextOverflow, ArmRefused, ArmError
+            If the prompt is too long, asks for what the arm has not, or the engine fails.
+        ModelMissing, EngineMissing, ConfigError
+            If the model cannot be loaded, or the arm is closed.
+        """
+        jobs, events = self._submit(request)
+        return whole_answer(jobs, events, model=self.model)
+
+    def stream(self, request: ChatRequest) -> EdgeStream:
+        """The answer piece by piece; raises as ``complete`` does, here or while it is read."""
+        jobs, events = self._submit(request)
+        return EdgeStream(jobs, events, model=self.model, owner=self)
+
+    def _submit(self, request: ChatRequest) -> tuple[list[Job], SimpleQueue[tuple[int, Event]]]:
+        self._refuse_unsupported(request)
+        workers = self._loaded()
+        events: SimpleQueue[tuple[int, Event]] = SimpleQueue()
+        jobs = [Job(part, index, events) for index, part in enumerate(self._parts(request))]
+        for job in jobs:
+            workers.submit(job)
+        return jobs, events
+
+    def _refuse_unsupported(self, request: ChatRequest) -> None:
+        for asked, what in ((request.tools, "tools"), (request.has_images, "images")):
+            if asked:
+                raise ArmRefused(
+                    f"the {self.name} arm takes no {what}; ask an arm that does", arm=self.name
+                )
+
+    def _parts(self, request: ChatRequest) -> list[ChatRequest]:
+        """One request per answer, with seeds seed + i; the sampling settings are checked here."""
+        sampling_of(request)
+        limit = self._max_tokens if request.max_tokens is None else request.max_tokens
+        seeds = [
+            None if request.seed is None else request.seed + number for number in range(request.n)
+        ]
+        return [replace(request, max_tokens=limit, seed=seed, n=1) for seed in seeds]
+
+    def warm_up(self) -> None:
+        """Load the model and read it once, by generating one token. Raises as ``complete``."""
+        if self._workers is None:
+            hello = ChatRequest(messages=({"role": "user", "content": "Hi"},), max_tokens=1)
+            self.complete(hello)
+
+    def _loaded(self) -> ArmWorkers:
+        with self._lock:
+            if self._closed:
+                raise ConfigError(f"the {self.name} arm is closed; make a new one")
+            if self._workers is None:
+                found = resolve(self._source)
+                engine = self._loader(found.path, self._options, self._engine_name)
+                count = max(1, min(self._options.parallel, engine.parallel))
+                self._workers = ArmWorkers(engine, count=count, arm=self.name)
+                # Also ends the threads when the arm is dropped, or the program ends, unclosed.
+                weakref.finalize(self, self._workers.close)
+            return self._workers
+
+    def close(self) -> None:
+        """Cancel what runs, end the threads and free the model; safe to call twice."""
+        with self._lock:
+            self._closed = True
+            workers = self._workers
+        if workers is not None:
+            workers.close()
