@@ -139,23 +139,28 @@ class LogisticBaseline:
         unit = _unit_rows(embeddings)
         _same_length(unit, target)
         design = np.column_stack([unit, np.ones(len(unit))])
-        # A trace of penalty on the bias keeps the step finite where all labels are equal.
-        penalty = np.append(np.full(unit.shape[1], l2), 1e-6)
-        beta = np.zeros(design.shape[1])
-        for _ in range(_NEWTON_STEPS):
-            chance = _sigmoid(design @ beta)
-            slope = design.T @ (chance - target) + penalty * beta
-            spread = np.maximum(chance * (1.0 - chance), 1e-9)
-            bend = (design * spread[:, None]).T @ design + np.diag(penalty)
-            step = np.linalg.solve(bend, slope)
-            beta -= step
-            if np.abs(step).max() < 1e-8:
-                return cls(weights=beta[:-1], bias=float(beta[-1]))
-        raise TrainingError(f"logistic regression did not converge with l2 {l2}; give a larger one")
+        beta = _newton(design, target, l2)
+        return cls(weights=beta[:-1], bias=float(beta[-1]))
 
     def score(self, embeddings: ArrayLike) -> Floats:
         """The estimated label of embeddings of shape (n, d)."""
         return _sigmoid(_unit_rows(embeddings) @ self.weights + self.bias)
+
+
+def _newton(design: Floats, target: Floats, l2: float) -> Floats:
+    # A trace of penalty on the bias keeps the step finite where all labels are equal.
+    penalty = np.append(np.full(design.shape[1] - 1, l2), 1e-6)
+    beta = np.zeros(design.shape[1])
+    for _ in range(_NEWTON_STEPS):
+        chance = _sigmoid(design @ beta)
+        slope = design.T @ (chance - target) + penalty * beta
+        spread = np.maximum(chance * (1.0 - chance), 1e-9)
+        bend = (design * spread[:, None]).T @ design + np.diag(penalty)
+        step = np.linalg.solve(bend, slope)
+        beta -= step
+        if np.abs(step).max() < 1e-8:
+            return beta
+    raise TrainingError(f"logistic regression did not converge with l2 {l2}; give a larger one")
 
 
 def _sigmoid(values: Floats) -> Floats:

@@ -29,7 +29,7 @@ def calibrate(scores: ArrayLike, edge_q: ArrayLike, cloud_q: ArrayLike, source: 
     scores : array_like, shape (n,)
         Router scores in [0, 1] of rows the router was not fitted on.
     edge_q, cloud_q : array_like, shape (n,)
-        Mean q of each row's responses, in any unit, of any sign.
+        Mean q of each row, in any unit, of any sign.
     source : str
         Where the rows come from, for the manifest.
 
@@ -41,21 +41,14 @@ def calibrate(scores: ArrayLike, edge_q: ArrayLike, cloud_q: ArrayLike, source: 
         If there are fewer than two rows, or a score is outside [0, 1].
     """
     held = columns(scores=scores, edge_q=edge_q, cloud_q=cloud_q)
-    score, difference = held["scores"], held["cloud_q"] - held["edge_q"]
-    if len(score) < 2:
-        raise TrainingError("calibration has 1 row; give at least 2, and some hundreds to mean it")
-    if score.min() < 0.0 or score.max() > 1.0:
-        worst = score.min() if score.min() < 0.0 else score.max()
-        raise TrainingError(f"a score is {worst}; calibrate scores from 0 to 1")
-    curve = curve_of(score, held["edge_q"], held["cloud_q"])
+    _check_scores(score := held["scores"])
+    curve = curve_of(**held)
     calls = np.flatnonzero(curve.boundary)
     gain = curve.gain[calls]
     chosen = _least_calls(gain)
     best = int(chosen[-1])
-    sent = np.zeros(len(score), dtype=np.float64)
-    to_cloud = np.argsort(score, kind="stable")[: calls[best]]
-    sent[to_cloud] = difference[to_cloud]
-    gain_se = standard_error(sent)
+    in_cloud = np.argsort(np.argsort(score, kind="stable")) < calls[best]
+    gain_se = standard_error(np.where(in_cloud, held["cloud_q"] - held["edge_q"], 0.0))
     reason = _flat_reason(curve, float(gain[best]), gain_se)
     return Calibration(
         source=source,
@@ -71,6 +64,14 @@ def calibrate(scores: ArrayLike, edge_q: ArrayLike, cloud_q: ArrayLike, source: 
     )
 
 
+def _check_scores(score: Floats) -> None:
+    if len(score) < 2:
+        raise TrainingError("calibration has 1 row; give at least 2, and some hundreds to mean it")
+    if score.min() < 0.0 or score.max() > 1.0:
+        worst = score.min() if score.min() < 0.0 else score.max()
+        raise TrainingError(f"a score is {worst}; calibrate scores from 0 to 1")
+
+
 def _least_calls(gain: Floats) -> NDArray[np.int64]:
     """For each setting, the place of the first boundary whose gain reaches it.
 
@@ -79,7 +80,8 @@ def _least_calls(gain: Floats) -> NDArray[np.int64]:
     settings = np.arange(GRID + 1, dtype=np.float64) / GRID
     reached = np.maximum.accumulate(gain)
     levels = settings * reached[-1] * (1.0 - _ROUND_OFF)
-    return np.searchsorted(reached, levels, side="left")
+    chosen: NDArray[np.int64] = np.searchsorted(reached, levels, side="left")
+    return chosen
 
 
 def _dial_table(

@@ -29,6 +29,26 @@ def read_routerdc(path: Path) -> OutcomeTable:
     DataError
         Names file, record and field.
     """
+    held = _load(path)
+    records = [_record(f"{path} record {number}", item) for number, item in enumerate(held, 1)]
+    all_scores = (score for _, scores, _ in records for score in scores.values())
+    pass_rates = all(_is_tenth(score) for score in all_scores)
+    part = _PART.search(path.stem)
+    domain = _PART.sub("", path.stem)
+    kept = {"part": part.group(1)} if part else {}
+    rows = []
+    for number, (question, scores, extra) in enumerate(records, 1):
+        arms = {name: _arm(score, pass_rates=pass_rates) for name, score in scores.items()}
+        row_id = f"{path.stem}:{number}"
+        try:
+            row = Outcome(id=row_id, prompt=question, domain=domain, arms=arms, extra=extra | kept)
+        except DataError as exc:
+            raise DataError(f"{path} record {number}: {exc}") from exc
+        rows.append(row)
+    return OutcomeTable(rows=tuple(rows), source=path.name)
+
+
+def _load(path: Path) -> list[Any]:
     try:
         held = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as exc:
@@ -37,23 +57,7 @@ def read_routerdc(path: Path) -> OutcomeTable:
         raise DataError(f"{path} is not JSON ({exc}); fetch it again") from exc
     if not isinstance(held, list) or not held:
         raise DataError(f"{path} holds no list of records; give RouterDC's JSON")
-    records = [_record(f"{path} record {number}", item) for number, item in enumerate(held, 1)]
-    all_scores = (score for _, scores, _ in records for score in scores.values())
-    pass_rates = all(_is_tenth(score) for score in all_scores)
-    part = _PART.search(path.stem)
-    domain = _PART.sub("", path.stem)
-    rows = []
-    for number, (question, scores, extra) in enumerate(records, 1):
-        arms = {name: _arm(score, pass_rates=pass_rates) for name, score in scores.items()}
-        kept = extra | ({"part": part.group(1)} if part else {})
-        try:
-            row = Outcome(
-                id=f"{path.stem}:{number}", prompt=question, domain=domain, arms=arms, extra=kept
-            )
-        except DataError as exc:
-            raise DataError(f"{path} record {number}: {exc}") from exc
-        rows.append(row)
-    return OutcomeTable(rows=tuple(rows), source=path.name)
+    return held
 
 
 def _is_tenth(score: float) -> bool:
