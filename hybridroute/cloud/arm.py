@@ -19,7 +19,6 @@ from hybridroute.cloud.transport import Outgoing, Transport
 from hybridroute.cloud.wire import estimated_tokens, read_completion, request_body
 from hybridroute.edge_runtime.chat import ChatRequest, Completion, Message, text_of
 from hybridroute.edge_runtime.errors import (
-    ArmError,
     ArmRefused,
     ArmUnavailable,
     StreamInterrupted,
@@ -105,9 +104,6 @@ class CloudArm:
         except StreamInterrupted as exc:
             # Nothing of a whole answer was handed over, so this is no stream cut in the middle.
             raise ArmUnavailable(str(exc), arm=self._name) from exc
-        except ArmError as exc:
-            exc.arm = self._name
-            raise
         finally:
             exchange.release()
 
@@ -121,15 +117,13 @@ class CloudArm:
         """
         exchange = self._open(request, streams=True)
         try:
-            kind = exchange.response.headers.get("content-type", "")
+            kind = exchange.response.headers.get("content-type", "").lower()
             if "application/json" in kind:
+                # An error object in it is raised as that error.
                 self._read_whole(exchange)
-                raise ArmError(
-                    f"{self.settings.host} answered a streaming request with one JSON object; "
-                    "use complete() with this server",
-                    arm=self._name,
-                )
-            return CloudStream(exchange, model=self.model, name=self._name)
+            if "json" in kind or "html" in kind:
+                raise exchange.failures.unfit(f"answered {kind} instead of a stream of events")
+            return CloudStream(exchange, model=self.model)
         except BaseException:
             exchange.release()
             raise
@@ -151,21 +145,24 @@ class CloudArm:
             key = self._key()
         except ArmRefused as exc:
             return Reachability(ok=False, advice=str(exc))
-        failures = self._failures(key)
-        outgoing = Outgoing(method="GET", path="/models", key=key)
+        failures = self._failures(key, f"{timeout_s:g} s")
+        outgoing = Outgoing(method="GET", path="/models", key=key, may_retry=False)
         return probe(self._transport, outgoing, failures, model=self.model, timeout_s=timeout_s)
 
     def _open(self, request: ChatRequest, *, streams: bool) -> Exchange:
         key = self._key()
         body = request_body(request, self.settings, stream=streams)
         _log.debug("asking %s at %s, %d bytes", self.model, self.settings.host, len(body))
-        failures = self._failures(key, tuple(text_of(message) for message in request.messages))
+        total_s = self.settings.total_timeout_s
+        texts = tuple(text_of(message) for message in request.messages)
+        failures = self._failures(key, f"total_timeout_s={total_s:g}", texts)
         outgoing = Outgoing(body=body, key=key, streams=streams)
-        return self._transport.open(outgoing, failures, self.settings.total_timeout_s)
+        return self._transport.open(outgoing, failures, total_s)
 
-    def _failures(self, key: str | None, prompts: tuple[str, ...] = ()) -> Failures:
+    def _failures(self, key: str | None, deadline: str, prompts: tuple[str, ...] = ()) -> Failures:
         secrets = (key or "", *self.settings.headers.values())
-        return Failures(self.settings, self._name, Redactor(secrets, prompts))
+        redact = Redactor(secrets, prompts)
+        return Failures(self.settings, arm=self._name, redact=redact, deadline=deadline)
 
     def _key(self) -> str | None:
         settings = self.settings
@@ -186,14 +183,14 @@ class CloudArm:
         try:
             payload = json.loads(body)
         except (ValueError, RecursionError) as exc:
-            # A JSONDecodeError carries the whole answer; only its type is told.
-            raise ArmError(_not_json(self.settings.host, type(exc).__name__)) from None
+            # Not chained: a JSONDecodeError carries the whole answer.
+            raise exchange.failures.unfit(_not_json(type(exc).__name__)) from None
         if not isinstance(payload, dict):
-            raise ArmError(_not_json(self.settings.host, type(payload).__name__))
+            raise exchange.failures.unfit(_not_json(type(payload).__name__))
         if payload.get("error"):
             raise exchange.failures.from_payload(payload["error"])
         return read_completion(payload, model=self.model, now=int(time.time()))
 
 
-def _not_json(host: str, what: str) -> str:
-    return f"{host} answered 200 with something that is no JSON object ({what}); check base_url"
+def _not_json(what: str) -> str:
+    return f"answered 200 with something that is no JSON object ({what}); check base_url"

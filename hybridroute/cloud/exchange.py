@@ -10,9 +10,10 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from hybridroute.cloud.call import Call, Cause
 from hybridroute.cloud.failures import Failures, reason_of
-from hybridroute.edge_runtime.errors import ArmError, StreamInterrupted
+from hybridroute.edge_runtime.errors import ArmError
 
 _READ_BYTES = 65536
+_DRAIN_READS = 4
 
 # What urllib3 and http.client raise when a socket is shut down, or their file is closed, in the
 # middle of a read.
@@ -68,7 +69,9 @@ class Exchange:
         while data := self._read():
             total += len(data)
             if total > self._max_bytes:
-                raise ArmError(f"the answer is longer than max_response_bytes={self._max_bytes}")
+                raise self.failures.unfit(
+                    f"sent an answer longer than max_response_bytes={self._max_bytes}"
+                )
             yield data
 
     def _read(self) -> bytes:
@@ -81,7 +84,7 @@ class Exchange:
             self.check(exc)
             if isinstance(exc, (ReadTimeoutError, TimeoutError)):
                 raise self.failures.silence() from exc
-            raise StreamInterrupted(
+            raise self.failures.broken(
                 f"the connection broke in the middle of the answer ({reason_of(exc)})"
             ) from exc
         self.check()
@@ -95,11 +98,12 @@ class Exchange:
     def drain(self, seconds: float = 0.05) -> None:
         """Read the end of a body whose content is complete, so that the connection can be kept.
 
-        A server that keeps a finished stream open is not waited for longer than ``seconds``.
+        A server that keeps a finished stream open, or goes on sending, is not followed: a few
+        reads of at most ``seconds`` each.
         """
         self._call.line.limit_reads(seconds)
         with suppress(ArmError):
-            for _ in self.pieces():
+            for _ in zip(range(_DRAIN_READS), self.pieces(), strict=False):
                 pass
 
     def cut(self, cause: Cause) -> None:

@@ -20,6 +20,7 @@ from hybridroute.edge_runtime.errors import (
     ArmTimeout,
     ArmUnavailable,
     ContextOverflow,
+    StreamInterrupted,
 )
 
 _OVERFLOW_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
@@ -41,20 +42,23 @@ class Failures:
         The arm's name.
     redact : Redactor
         Cleans what the server says.
+    deadline : str
+        The name and value of the limit on the whole call.
     """
 
-    def __init__(self, settings: CloudSettings, arm: str, redact: Redactor) -> None:
+    def __init__(
+        self, settings: CloudSettings, *, arm: str, redact: Redactor, deadline: str
+    ) -> None:
         self._settings = settings
         self._arm = arm
         self._redact = redact
+        self._deadline = deadline
 
     def from_cut(self, cause: Cause) -> ArmError:
         """The error of a call that was cut from outside."""
         if cause == "deadline":
             return ArmTimeout(
-                f"{self._settings.host} did not finish within "
-                f"total_timeout_s={self._settings.total_timeout_s:g}",
-                arm=self._arm,
+                f"{self._settings.host} did not finish within {self._deadline}", arm=self._arm
             )
         what = "the arm was closed" if cause == "arm closed" else "the stream was closed"
         return ArmUnavailable(f"{what} while a request was running", arm=self._arm)
@@ -66,6 +70,14 @@ class Failures:
             f"chunk_timeout_s={self._settings.chunk_timeout_s:g}",
             arm=self._arm,
         )
+
+    def broken(self, what: str) -> StreamInterrupted:
+        """The error of an answer that stops, or stops making sense, in the middle."""
+        return StreamInterrupted(f"{self._settings.host}: {what}; ask again", arm=self._arm)
+
+    def unfit(self, what: str) -> ArmError:
+        """The error of an answer that is none."""
+        return ArmError(f"{self._settings.host} {what}", arm=self._arm)
 
     def from_sending(self, exc: Exception) -> tuple[ArmError, bool]:
         """The error of a request that got no headers, and whether to try again."""
@@ -87,13 +99,17 @@ class Failures:
         return ArmError(f"cannot send to {where} ({why}); check base_url", arm=self._arm), False
 
     def from_status(
-        self, status: int, body: bytes, headers: Mapping[str, str]
+        self, status: int, body: bytes, headers: Mapping[str, str], asked_s: float | None
     ) -> tuple[ArmError, bool]:
-        """The error of an answer that is not 200, and whether to try again."""
+        """The error of an answer that is not 200, and whether to try again.
+
+        ``asked_s`` is the wait the server asks for.
+        """
         if 300 <= status < 400:
             return self._from_redirect(status, headers), False
         fault = _fault_in(body)
-        error = self._from_fault(status, fault)
+        wish = "" if asked_s is None else f"; it asks to wait {asked_s:g} s"
+        error = self._from_fault(status, fault, wish)
         may_retry = status in RETRY_STATUSES and not isinstance(error, ArmRefused)
         return error, may_retry and str(fault.get("code")) not in _QUOTA_CODES
 
@@ -109,7 +125,7 @@ class Failures:
         refused = kind in ("invalid_request_error", "authentication_error", "permission_error")
         return self._from_fault(400 if refused else None, details)
 
-    def _from_fault(self, status: int | None, fault: Mapping[str, Any]) -> ArmError:
+    def _from_fault(self, status: int | None, fault: Mapping[str, Any], wish: str = "") -> ArmError:
         said = fault.get("message")
         words = self._redact(said) if isinstance(said, str) and said else "no reason given"
         label = "reported an error" if status is None else f"answered {status}"
@@ -119,7 +135,7 @@ class Failures:
             if sizes is not None:
                 return ContextOverflow(text + sizes, arm=self._arm, status=status)
         if status is None or status in RETRY_STATUSES or status >= 500 or status == 425:
-            return ArmUnavailable(text, arm=self._arm, status=status)
+            return ArmUnavailable(text + wish, arm=self._arm, status=status)
         if 400 <= status < 500:
             advice = self._advice(status, words)
             return ArmRefused(text + advice, arm=self._arm, status=status)

@@ -49,7 +49,7 @@ class Line:
             prepared,
             stream=True,
             timeout=(connect_timeout_s, read_timeout_s),
-            verify=merged["verify"],
+            verify=merged["verify"] is None or merged["verify"],
             cert=merged["cert"],
             proxies=merged["proxies"],
         )
@@ -85,7 +85,7 @@ def _shut(opened: socket.socket | None) -> None:
             socket.socket.shutdown(opened, socket.SHUT_RDWR)
 
 
-class NoNetrc(AuthBase):
+class KeyAuth(AuthBase):
     """The key as a bearer token; any auth object keeps ``requests`` away from ~/.netrc."""
 
     def __init__(self, key: str | None) -> None:

@@ -34,9 +34,11 @@ class CloudSettings:
     api_key : str or None
         The key itself, in place of ``api_key_env``.
     headers : mapping of str to str
-        Sent with every request. Treated as secret.
+        Sent with every request. Treated as secret. With an ``Authorization`` of its own, set
+        ``api_key_env=""``.
     connect_timeout_s : float
-        Time to connect, TLS included, for each address the host's name stands for.
+        Time to connect, TLS included, for each address the host's name stands for. Looking the
+        name up takes as long as the system's resolver lets it: nothing can interrupt that.
     chunk_timeout_s : float
         Streams: the longest silence between two reads, the first included. Comments that servers
         send to keep a connection alive count as a sign of life.

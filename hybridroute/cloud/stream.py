@@ -31,19 +31,16 @@ class CloudStream:
         The answer, its headers read.
     model : str
         Stands in where a chunk names no model.
-    name : str
-        The arm's name, for errors.
     """
 
-    def __init__(self, exchange: Exchange, *, model: str, name: str) -> None:
+    def __init__(self, exchange: Exchange, *, model: str) -> None:
         self._exchange = exchange
-        self._name = name
         # Neither the chunks nor the finalizer refer to the stream: it must be free to be dropped.
         self._chunks = read_chunks(
             events(exchange.pieces()), failures=exchange.failures, model=model
         )
         self._turn = threading.RLock()
-        self._is_closed = False
+        self._closed = threading.Event()
         self._finalizer = weakref.finalize(self, exchange.drop)
 
     def __iter__(self) -> Iterator[CompletionChunk]:
@@ -62,7 +59,7 @@ class CloudStream:
             If the server reports an error.
         """
         with self._turn:
-            if self._is_closed:
+            if self._closed.is_set():
                 raise StopIteration
             try:
                 return next(self._chunks)
@@ -71,12 +68,10 @@ class CloudStream:
                 self._end()
                 raise
             except BaseException as exc:
-                was_closed = self._is_closed
+                was_closed = self._closed.is_set()
                 self._end()
                 if was_closed and isinstance(exc, ArmError):
                     raise StopIteration from None
-                if isinstance(exc, ArmError):
-                    exc.arm = self._name
                 raise
 
     def __enter__(self) -> Self:
@@ -87,13 +82,13 @@ class CloudStream:
 
     def close(self) -> None:
         """Cancel; a reader in another thread wakes up and its loop ends. Safe to call twice."""
-        self._is_closed = True
+        self._closed.set()
         self._exchange.cut("closed")
         with self._turn:
             self._end()
 
     def _end(self) -> None:
-        self._is_closed = True
+        self._closed.set()
         self._finalizer.detach()
         self._exchange.release()
 
@@ -116,7 +111,7 @@ def read_chunks(
     for event in incoming:
         if event.data.strip() == _DONE:
             return
-        payload = _payload(event)
+        payload = _payload(event, failures)
         if event.event == "error" or payload.get("error"):
             fault = payload.get("error") or payload
             raise _stream_fault(failures.from_payload(fault), is_begun=is_begun)
@@ -128,25 +123,25 @@ def read_chunks(
         is_begun = True
         yield chunk
     if not finished or not all(finished.values()):
-        raise StreamInterrupted("the stream ended before the answer was complete; ask again")
+        raise failures.broken("the stream ended before the answer was complete")
 
 
-def _payload(event: SseEvent) -> dict[str, Any]:
+def _payload(event: SseEvent, failures: Failures) -> dict[str, Any]:
     try:
         payload = json.loads(event.data)
     except (ValueError, RecursionError) as exc:
-        # Only the kind of fault is chained: a JSONDecodeError carries the whole text.
-        raise StreamInterrupted(_malformed(event, type(exc).__name__)) from None
+        # Not chained: a JSONDecodeError carries the whole text.
+        raise failures.broken(_malformed(event, type(exc).__name__)) from None
     if not isinstance(payload, dict):
-        raise StreamInterrupted(_malformed(event, type(payload).__name__))
+        raise failures.broken(_malformed(event, type(payload).__name__))
     return payload
 
 
 def _malformed(event: SseEvent, what: str) -> str:
-    return f"line {event.line} of the stream is not a JSON object ({what}); ask again"
+    return f"line {event.line} of the stream is not a JSON object ({what})"
 
 
 def _stream_fault(error: ArmError, *, is_begun: bool) -> ArmError:
     if is_begun and isinstance(error, ArmUnavailable):
-        return StreamInterrupted(str(error), status=error.status)
+        return StreamInterrupted(str(error), arm=error.arm, status=error.status)
     return error

@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from hybridroute.cloud.call import Call
 from hybridroute.cloud.exchange import Exchange
 from hybridroute.cloud.failures import Failures
-from hybridroute.cloud.line import Line, NoNetrc
+from hybridroute.cloud.line import KeyAuth, Line
 from hybridroute.cloud.retry import Backoff, retry_after_s
 from hybridroute.cloud.settings import CloudSettings
 from hybridroute.edge_runtime.errors import ArmError
@@ -37,6 +37,8 @@ class Outgoing:
     streams : bool
         Whether the answer comes in chunks, so that silence means trouble. A whole answer is silent
         for as long as the server thinks; only the deadline limits that.
+    may_retry : bool
+        Whether failures are tried again.
     """
 
     method: str = "POST"
@@ -44,6 +46,7 @@ class Outgoing:
     body: bytes | None = field(default=None, repr=False)
     key: str | None = field(default=None, repr=False)
     streams: bool = False
+    may_retry: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +86,12 @@ class Transport:
         ------
         ArmError
         """
-        if self._is_closed:
-            raise ArmError("the arm is closed; make a new one", arm=self._name)
         call = Call(self._borrow(), total_s)
         self._running.add(call)
         try:
+            # Looked at after the call is noted as running, as close() looks at both the other way.
+            if self._is_closed:
+                raise ArmError("the arm is closed; make a new one", arm=self._name)
             return self._with_retries(call, outgoing, failures)
         except BaseException:
             call.finish()
@@ -107,17 +111,20 @@ class Transport:
         self._close_idle()
 
     def _with_retries(self, call: Call, outgoing: Outgoing, failures: Failures) -> Exchange:
-        for attempt in count():
+        attempt = 0
+        while True:
             outcome = self._once(call, outgoing, failures)
             if isinstance(outcome, Exchange):
                 return outcome
-            wait = self._backoff.wait_s(attempt, outcome.asked_s) if outcome.may_retry else None
+            wait = None
+            if outgoing.may_retry and outcome.may_retry:
+                wait = self._backoff.wait_s(attempt, outcome.asked_s)
             if wait is None or wait >= call.remaining_s:
                 raise outcome.error
             call.sleep(wait)
             if call.cause is not None:
                 raise failures.from_cut(call.cause) from outcome.error
-        raise AssertionError("unreachable")
+            attempt += 1
 
     def _once(self, call: Call, outgoing: Outgoing, failures: Failures) -> Exchange | _Failed:
         settings = self._settings
@@ -130,9 +137,9 @@ class Transport:
                 connect_timeout_s=min(settings.connect_timeout_s, left + 0.001),
                 read_timeout_s=silence,
             )
-        except (requests.RequestException, OSError, ValueError) as exc:
-            if call.cause is not None:
-                raise failures.from_cut(call.cause) from exc
+        except (requests.RequestException, HTTPError, OSError, ValueError) as exc:
+            if call.cause is not None or call.remaining_s == 0.0:
+                raise failures.from_cut(call.cause or "deadline") from exc
             error, may_retry = failures.from_sending(exc)
             error.__cause__ = exc
             return _Failed(error=error, may_retry=may_retry)
@@ -159,7 +166,7 @@ class Transport:
             self._settings.base_url + outgoing.path,
             headers=_merged(headers, self._settings.headers),
             data=outgoing.body,
-            auth=NoNetrc(outgoing.key),
+            auth=KeyAuth(outgoing.key),
         )
 
     def _borrow(self) -> Line:
@@ -205,8 +212,11 @@ def _refused(exchange: Exchange) -> _Failed:
         exchange.check()
     finally:
         response.close()
-    error, may_retry = exchange.failures.from_status(response.status_code, body, response.headers)
-    return _Failed(error=error, may_retry=may_retry, asked_s=retry_after_s(response.headers))
+    asked_s = retry_after_s(response.headers)
+    error, may_retry = exchange.failures.from_status(
+        response.status_code, body, response.headers, asked_s
+    )
+    return _Failed(error=error, may_retry=may_retry, asked_s=asked_s)
 
 
 def _merged(ours: Mapping[str, str], users: Mapping[str, str]) -> dict[str, str]:
