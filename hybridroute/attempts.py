@@ -25,14 +25,15 @@ _CALLERS_MISTAKE = frozenset({400, 422})
 def is_arms_fault(error: HybridRouteError) -> bool:
     """Whether another arm may do better: the arm, not the request, is what is wrong.
 
-    True for an arm that is unreachable, overloaded, too slow, refuses the key, has too small a
-    context, or is not installed (EngineMissing, ModelMissing: a lazily loaded arm finds out only
-    now). False for a bad request (HTTP 400 and 422): another arm would hide the mistake.
+    True for an arm that is unreachable, overloaded, too slow, lacks a key or has it refused, has
+    too small a context, or is not installed (EngineMissing, ModelMissing: a lazily loaded arm finds
+    out only now). False for a bad request (HTTP 400 and 422, RequestError): another arm would hide
+    the mistake.
     """
     if isinstance(error, ContextOverflow):
         return True
     if isinstance(error, ArmRefused):
-        return error.status is not None and error.status not in _CALLERS_MISTAKE
+        return error.status not in _CALLERS_MISTAKE
     return isinstance(error, (ArmError, ConfigError))
 
 

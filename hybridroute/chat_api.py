@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, overload
 
+from hybridroute.arguments import mapping_of, messages_of, one_limit, stops_of, tools_of
 from hybridroute.decision import Mode
 from hybridroute.edge_runtime.chat import ChatRequest, Message
-from hybridroute.edge_runtime.errors import ConfigError, RequestError
+from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.responses import ChatCompletion
 from hybridroute.setting import Setting, setting_from
 from hybridroute.stream import ChatStream
@@ -174,20 +175,20 @@ class Completions:
             If the arm fails and no other may take over.
         """
         _check_model(model)
-        extra = dict(extra_body or {})
+        extra = mapping_of("extra_body", extra_body)
         if stream_options is not None:
-            extra["stream_options"] = dict(stream_options)
+            extra["stream_options"] = mapping_of("stream_options", stream_options)
         request = ChatRequest(
-            messages=messages_tuple(messages),
-            max_tokens=_one_limit(max_tokens, max_completion_tokens),
+            messages=messages_of(messages),
+            max_tokens=one_limit(max_tokens, max_completion_tokens),
             temperature=temperature,
             top_p=top_p,
             seed=seed,
-            stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
+            stop=stops_of(stop),
             n=1 if n is None else n,
-            tools=tuple(tools or ()),
+            tools=tools_of(tools),
             tool_choice=tool_choice,
-            response_format=response_format,
+            response_format=mapping_of("response_format", response_format) or None,
             presence_penalty=presence_penalty,
             frequency_penalty=frequency_penalty,
             extra=extra,
@@ -205,40 +206,9 @@ class Chat:
         self.completions = Completions(answerer)
 
 
-def messages_tuple(messages: Iterable[Message]) -> tuple[Message, ...]:
-    """The messages as ChatRequest takes them.
-
-    Raises
-    ------
-    RequestError
-        If they are text or cannot be iterated over.
-    """
-    if isinstance(messages, (str, bytes, Mapping)):
-        kind = type(messages).__name__
-        raise RequestError(
-            f"messages is a {kind}; give a list such as [{{'role': 'user', 'content': '...'}}]"
-        )
-    try:
-        return tuple(messages)
-    except TypeError as exc:
-        kind = type(messages).__name__
-        raise RequestError(f"messages is a {kind}; give a list of messages") from exc
-
-
 def _check_model(model: str | None) -> None:
     if model is not None and model not in ROUTED_MODELS:
         raise ConfigError(
             f"model is {model!r}, but the router picks the model: leave it out or say 'auto'. The "
             "models are set where the client is made (edge=, cloud=); mode= forces one of them"
         )
-
-
-def _one_limit(max_tokens: int | None, max_completion_tokens: int | None) -> int | None:
-    if max_tokens is None or max_completion_tokens is None:
-        return max_completion_tokens if max_tokens is None else max_tokens
-    if max_tokens != max_completion_tokens:
-        raise RequestError(
-            f"max_tokens is {max_tokens!r} and max_completion_tokens {max_completion_tokens!r}; "
-            "they mean the same: give one"
-        )
-    return max_tokens

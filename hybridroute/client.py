@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from hybridroute.arguments import mapping_of, messages_of, tools_of
 from hybridroute.arms import make_arms
 from hybridroute.attempts import Attempts, complete
-from hybridroute.chat_api import Chat, messages_tuple
+from hybridroute.chat_api import Chat
 from hybridroute.decision import Decision, Mode
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.chat import ChatRequest, Message
@@ -201,10 +202,10 @@ class HybridClient:
             As ``chat.completions.create``.
         """
         request = ChatRequest(
-            messages=messages_tuple(messages),
+            messages=messages_of(messages),
             max_tokens=max_tokens,
-            tools=tuple(tools or ()),
-            response_format=response_format,
+            tools=tools_of(tools),
+            response_format=mapping_of("response_format", response_format) or None,
         )
         setting = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
         return self._decide(request, setting, mode, always_score=always_score)

@@ -53,7 +53,7 @@ class FakeScorer:
             raise ScoringError("NUL")
         self.texts.append(text)
         try:
-            score = float(text.split()[0])
+            score = float(text.split(maxsplit=1)[0])
         except ValueError:
             score = 0.5
         return Assessment(score=score, unknown_share=self.unknown_share, tokens=len(text.split()))

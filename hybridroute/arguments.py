@@ -1,0 +1,94 @@
+"""The arguments of a chat request, by shape: what JSON-minded callers get wrong most often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hybridroute.edge_runtime.chat import Message
+from hybridroute.edge_runtime.errors import RequestError
+
+
+def messages_of(given: Iterable[Message]) -> tuple[Message, ...]:
+    """The messages as ChatRequest takes them, which looks into each one.
+
+    Raises
+    ------
+    RequestError
+        If they are text or cannot be iterated over.
+    """
+    return _items("messages", given, "[{'role': 'user', 'content': '...'}]")
+
+
+def tools_of(given: Iterable[Mapping[str, Any]] | None) -> tuple[Mapping[str, Any], ...]:
+    """The tools as ChatRequest takes them.
+
+    Raises
+    ------
+    RequestError
+        If they are not mappings.
+    """
+    tools = _items("tools", given or (), "[{'type': 'function', 'function': {...}}]")
+    for position, tool in enumerate(tools):
+        _check_mapping(f"tools[{position}]", tool)
+    return tools
+
+
+def stops_of(given: str | Iterable[str] | None) -> tuple[str, ...]:
+    """The stop strings as ChatRequest takes them, which looks at each one.
+
+    Raises
+    ------
+    RequestError
+        If they are neither a string nor a list.
+    """
+    if isinstance(given, str):
+        return (given,)
+    return _items("stop", () if given is None else given, "['END']")
+
+
+def mapping_of(name: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A copy of a mapping; {} for None.
+
+    Raises
+    ------
+    RequestError
+        If it is something else.
+    """
+    if given is None:
+        return {}
+    _check_mapping(name, given)
+    return dict(given)
+
+
+def one_limit(max_tokens: int | None, max_completion_tokens: int | None) -> int | None:
+    """OpenAI's two names of the answer's length as one.
+
+    Raises
+    ------
+    RequestError
+        If both are given and differ.
+    """
+    if max_tokens is None or max_completion_tokens is None:
+        return max_completion_tokens if max_tokens is None else max_tokens
+    if max_tokens != max_completion_tokens:
+        raise RequestError(
+            f"max_tokens is {max_tokens!r} and max_completion_tokens {max_completion_tokens!r}; "
+            "they mean the same: give one"
+        )
+    return max_tokens
+
+
+def _check_mapping(name: str, given: object) -> None:
+    if not isinstance(given, Mapping):
+        raise RequestError(f"{name} is a {type(given).__name__}; give a mapping")
+
+
+def _items(name: str, given: Iterable[Any], example: str) -> tuple[Any, ...]:
+    kind = type(given).__name__
+    if isinstance(given, (str, bytes, Mapping)):
+        raise RequestError(f"{name} is a {kind}; give a list such as {example}")
+    try:
+        return tuple(given)
+    except TypeError as exc:
+        raise RequestError(f"{name} is a {kind}; give a list such as {example}") from exc

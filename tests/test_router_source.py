@@ -1,0 +1,42 @@
+"""Router source: a bundle that this version can route with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sdk_fakes import bundle
+
+from hybridroute.edge_runtime.errors import BundleError, ConfigError
+from hybridroute.router_source import open_bundle, scorer_of
+
+
+def test_a_bundle_of_another_text_rule_is_refused() -> None:
+    with pytest.raises(BundleError, match="text rule 'all-turns-v0'"):
+        open_bundle(bundle(text_rule="all-turns-v0"))
+
+
+def test_a_folder_without_a_bundle_is_refused(tmp_path: Path) -> None:
+    for place in (tmp_path, str(tmp_path)):
+        with pytest.raises(BundleError, match="no bundle at"):
+            open_bundle(place)
+
+
+def test_what_is_no_bundle_is_refused() -> None:
+    with pytest.raises(ConfigError, match="bundle is a int"):
+        open_bundle(3)
+
+
+def test_the_scorer_is_loaded_late_and_knows_its_kind() -> None:
+    held = bundle(score_kind="gap")
+    scorer = scorer_of(open_bundle(held))
+    assert scorer.score_kind == "gap"
+    assert held.loads == 0
+    assert scorer.assess("0.5").score == 0.5
+    assert held.loads == 1
+
+
+@pytest.mark.parametrize("threads", [0, -1, True, 1.5])
+def test_threads_are_checked_at_once(threads: object) -> None:
+    with pytest.raises(ConfigError, match="router_threads"):
+        scorer_of(bundle(), threads=threads)
