@@ -1,0 +1,18 @@
+"""The ``hybridroute`` command. Importing this loads neither typer nor a model."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 on Ctrl-C."""
+    try:
+        import rich  # noqa: F401
+        import typer  # noqa: F401
+    except ImportError:
+        sys.stderr.write("hybridroute: the command line needs: pip install 'hybridroute[cli]'\n")
+        sys.exit(1)
+    from hybridroute.cli.app import run
+
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,125 @@
+"""The command tree, its exit codes and its plugins."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from hybridroute._version import __version__
+from hybridroute.cli.ask import ask
+from hybridroute.cli.calibrate import calibrate
+from hybridroute.cli.demo import demo
+from hybridroute.cli.doctor import doctor
+from hybridroute.cli.models import models
+from hybridroute.cli.output import say
+from hybridroute.cli.route import route
+from hybridroute.edge_runtime.errors import HybridRouteError
+
+GROUP = "hybridroute.commands"
+"""Entry points of this group are functions ``register(app: typer.Typer) -> None``."""
+
+_COMMANDS = (route, ask, calibrate, doctor, demo)
+_BUILT_IN = frozenset({*(command.__name__ for command in _COMMANDS), "models"})
+_BROKEN_PIPE = 141  # 128 + SIGPIPE, as a shell reports it
+
+_log = logging.getLogger(__name__)
+
+
+def build_app(*, plugins: bool = True) -> typer.Typer:
+    """The command tree.
+
+    Parameters
+    ----------
+    plugins : bool
+        Whether to look for commands of other packages and extras; looking takes some time.
+    """
+    app = typer.Typer(
+        name="hybridroute",
+        help="Route each query to a small model on this device or a large one in the cloud.",
+        no_args_is_help=True,
+        add_completion=False,
+        # Its pretty tracebacks would print local variables, prompts and keys among them.
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for command in _COMMANDS:
+        app.command()(command)
+    app.add_typer(models, name="models")
+    if plugins:
+        for problem in register_plugins(app):
+            _log.warning("%s", problem)
+    return app
+
+
+def register_plugins(app: typer.Typer) -> list[str]:
+    """Let every entry point add its commands; one that fails is reported, and harms no other."""
+    from importlib.metadata import entry_points
+
+    problems = []
+    for point in entry_points(group=GROUP):
+        try:
+            point.load()(app)
+        except Exception as exc:  # a plugin may fail in any way, and must not take the rest along
+            problems.append(f"the commands of {point.name} are not available: {exc}")
+    return problems
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code: 0, 1, 2, 130, or 141 for a closed pipe."""
+    app = build_app(plugins=not _BUILT_IN.intersection(arguments[:1]))
+    try:
+        app(args=list(arguments), prog_name="hybridroute")
+        sys.stdout.flush()
+    except HybridRouteError as exc:
+        say(f"hybridroute: {_line(exc)}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return _quiet_pipe()
+    except SystemExit as exc:
+        return _finished(exc)
+    return 0
+
+
+def _finished(exit_: SystemExit) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _quiet_pipe()
+    return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+
+
+def _quiet_pipe() -> int:
+    # What is left in the buffer must go somewhere when the interpreter flushes it at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _BROKEN_PIPE
+
+
+def _line(error: HybridRouteError) -> str:
+    notes = getattr(error, "__notes__", [])
+    return " ".join(" ".join([str(error), *(f"({note})" for note in notes)]).split())
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"hybridroute {__version__}\n")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Route each query to a small model on this device or a large one in the cloud.
+
+    Settings: flag, else HYBRIDROUTE_* variable, else hybridroute.toml in this folder.
+    """

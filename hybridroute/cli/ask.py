@@ -1,0 +1,101 @@
+"""``hybridroute ask``: one query, answered by the arm the router picks."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hybridroute.cli import options
+from hybridroute.cli.output import print_json, printable, progress, say
+from hybridroute.cli.route import decision_body
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hybridroute.client import HybridClient
+
+
+def ask(
+    query: options.Query,
+    *,
+    json: options.Json = False,
+    mode: options.Mode = None,
+    dial: options.Dial = None,
+    threshold: options.Threshold = None,
+    cost_advantage: options.CostAdvantage = None,
+    system: options.System = None,
+    max_tokens: options.MaxTokens = None,
+    temperature: Annotated[float | None, typer.Option(help="Sampling temperature, 0 to 2.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the sampling.")] = None,
+    bundle: options.Bundle = None,
+    edge: options.Edge = None,
+    engine: options.Engine = None,
+    cloud_url: options.CloudUrl = None,
+    cloud_model: options.CloudModel = None,
+    cloud_key_env: options.CloudKeyEnv = None,
+) -> None:
+    """Answer a query. The answer streams to stdout; who answered and why goes to stderr."""
+    from hybridroute.cli.assemble import client_of, messages_of, settings_of
+
+    flags = options.as_flags(
+        mode=mode,
+        dial=dial,
+        threshold=threshold,
+        cost_advantage=cost_advantage,
+        bundle=bundle,
+        edge=edge,
+        engine=engine,
+        cloud_url=cloud_url,
+        cloud_model=cloud_model,
+        cloud_key_env=cloud_key_env,
+    )
+    asked: dict[str, Any] = {
+        "messages": messages_of(query, system),
+        "max_tokens": max_tokens,
+        "temperature": temperature,
+        "seed": seed,
+    }
+    with client_of(settings_of(flags)) as client:
+        if json:
+            print_json(_answer_body(client, asked))
+        else:
+            _stream(client, asked)
+
+
+def _answer_body(client: HybridClient, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """OpenAI's object, the Decision's fields as ``route`` gives them, content and usage on top."""
+    answer = client.chat.completions.create(**asked)
+    decision = answer.hybridroute
+    if decision.score is None:
+        # A mode that leaves one arm needs no score to answer; here it is to be seen.
+        looked = client.route(asked["messages"], max_tokens=asked["max_tokens"])
+        decision = replace(decision, score=looked.score, unknown_share=looked.unknown_share)
+    body = answer.to_dict()
+    return {
+        **decision_body(decision, client),
+        **body,
+        "content": answer.choices[0].message.content,
+        "usage": body.get("usage"),
+    }
+
+
+def _stream(client: HybridClient, asked: Mapping[str, Any]) -> None:
+    out = sys.stdout
+    clean = printable if out.isatty() else _encodable
+    with client.chat.completions.create(**asked, stream=True) as stream:
+        for chunk in stream:
+            for choice in chunk.choices:
+                out.write(clean(choice.delta.content or ""))
+            out.flush()
+        out.write("\n")
+        out.flush()
+        decision = stream.decision
+        tell = say if decision.reason == "fallback" else progress
+        tell(decision.explain())
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,156 @@
+"""Settings -> arms and a client."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from hybridroute.edge_runtime.errors import ArmRefused, ConfigError
+from hybridroute.settings import Settings, load_settings, variable_of
+
+if TYPE_CHECKING:
+    from hybridroute.client import HybridClient
+    from hybridroute.cloud import CloudSettings
+    from hybridroute.edge_runtime.chat import ChatRequest, Message
+    from hybridroute.edge_runtime.llama_arm import LlamaArm
+    from hybridroute.edge_runtime.protocols import Capabilities, Place
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+
+
+def settings_of(flags: Mapping[str, Mapping[str, Any]]) -> Settings:
+    """The settings, from flags, this process's environment and the current folder's file."""
+    return load_settings(flags, environ=os.environ, folder=Path.cwd())
+
+
+def edge_of(settings: Settings) -> LlamaArm:
+    """The edge arm; nothing is loaded."""
+    from hybridroute.arms import DEFAULT_EDGE_MODEL
+    from hybridroute.edge_runtime.engines import default_threads
+    from hybridroute.edge_runtime.llama_arm import LlamaArm
+    from hybridroute.edge_runtime.protocols import EngineOptions
+
+    edge = settings.edge
+    options = EngineOptions(threads=default_threads() if edge.threads is None else edge.threads)
+    if edge.context_tokens is not None:
+        options = replace(options, context_tokens=edge.context_tokens)
+    return LlamaArm(edge.model or DEFAULT_EDGE_MODEL, engine=edge.engine, options=options)
+
+
+def cloud_of(settings: Settings) -> CloudSettings | None:
+    """The cloud's settings, or None where no cloud model is configured.
+
+    Raises
+    ------
+    ConfigError
+        If there is an endpoint and no model, or a value is out of range.
+    """
+    from hybridroute.cloud import CloudSettings
+
+    cloud = settings.cloud
+    if cloud.model is None:
+        if cloud.base_url is not None:
+            raise ConfigError(
+                "the cloud has a base_url and no model; give --cloud-model, "
+                f"{variable_of('cloud', 'model')} or cloud.model"
+            )
+        return None
+    named = {
+        name: getattr(cloud, name)
+        for name in ("api_key_env", "connect_timeout_s", "chunk_timeout_s", "total_timeout_s")
+        if getattr(cloud, name) is not None
+    }
+    return CloudSettings(base_url=cloud.base_url or DEFAULT_BASE_URL, model=cloud.model, **named)
+
+
+def client_of(settings: Settings, *, only_decides: bool = False) -> HybridClient:
+    """The client that the settings describe.
+
+    Parameters
+    ----------
+    only_decides : bool
+        For decisions alone: a cloud that is not configured is stood in for, so that there are two
+        arms to choose from.
+    """
+    from hybridroute.client import HybridClient
+    from hybridroute.router import checked_mode
+
+    router = settings.router
+    mode = checked_mode(router.mode)
+    cloud: Any = None if mode == "only_on_device" else cloud_of(settings)
+    if cloud is None and only_decides and mode != "only_on_device":
+        cloud = unconfigured_cloud()
+    return HybridClient(
+        router.bundle,
+        edge=None if mode == "only_in_cloud" else edge_of(settings),
+        cloud=cloud,
+        mode=mode,
+        dial=router.dial,
+        threshold=router.threshold,
+        cost_advantage=router.cost_advantage,
+        out_of_scope_arm=router.out_of_scope_arm,
+        router_threads=router.threads,
+    )
+
+
+def unconfigured_cloud() -> UnconfiguredCloud:
+    """A cloud arm to decide for, where none is configured."""
+    from hybridroute.edge_runtime.protocols import Capabilities
+
+    return UnconfiguredCloud(capabilities=Capabilities(tools=True, json_mode=True, images=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnconfiguredCloud:
+    """An arm that can be chosen and not asked."""
+
+    capabilities: Capabilities
+    name: str = "cloud"
+    model: str = "none configured"
+    place: Place = "cloud"
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Nothing is limited, so nothing is counted."""
+        return 0 * len(messages)
+
+    def complete(self, request: ChatRequest) -> NoReturn:
+        """Refuse."""
+        raise ArmRefused(
+            f"no cloud is configured for {len(request.messages)} messages", arm="cloud"
+        )
+
+    def stream(self, request: ChatRequest) -> NoReturn:
+        """Refuse."""
+        self.complete(request)
+
+    def warm_up(self) -> None:
+        """Nothing to load."""
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+def messages_of(query: str, system: str | None = None) -> list[Message]:
+    """The messages of one query; ``-`` reads it from standard input.
+
+    Raises
+    ------
+    ConfigError
+        If standard input is not text.
+    """
+    if query == "-":
+        try:
+            query = sys.stdin.read()
+        except UnicodeDecodeError as exc:
+            raise ConfigError("standard input is not UTF-8 text; give the query as text") from exc
+    return list(_messages(query, system))
+
+
+def _messages(query: str, system: str | None) -> Iterator[Message]:
+    if system is not None:
+        yield {"role": "system", "content": system}
+    yield {"role": "user", "content": query}

@@ -1,0 +1,107 @@
+"""``hybridroute calibrate``: set the score quantiles from one's own prompts, without labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hybridroute.cli import options
+from hybridroute.cli.output import console, print_json
+
+if TYPE_CHECKING:
+    from hybridroute.own_prompts import OwnPrompts
+
+_TENTHS = tuple(i / 10 for i in range(1, 10))
+
+
+def calibrate(
+    prompts: Annotated[
+        Path,
+        typer.Option(help='One prompt a line, or JSON lines with "prompt" or "messages".'),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the new bundle; may name the old one.")],
+    bundle: options.Bundle = None,
+    json: options.Json = False,
+) -> None:
+    """Measure on your own prompts which threshold keeps which share of them on the edge.
+
+    No labels are needed. Quality stays unmeasured: this says how much goes where, not what it loses.
+    """
+    from hybridroute.cli.assemble import settings_of
+    from hybridroute.own_prompts import read_prompts, with_own_quantiles, write_copy
+    from hybridroute.router_source import open_bundle
+
+    router = settings_of(options.as_flags(bundle=bundle)).router
+    opened = open_bundle(router.bundle)
+    texts = read_prompts(prompts)
+    scorer = opened.scorer(threads=router.threads)
+    with _bar() as progress:
+        task = progress.add_task("scoring", total=len(texts))
+        measured = with_own_quantiles(
+            opened,
+            scorer,
+            texts,
+            source=f"{prompts.name}, {len(texts)} prompts",
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    write_copy(measured.bundle, out)
+    if json:
+        print_json(_body(measured, out))
+    else:
+        _show(measured, out)
+
+
+def thresholds_of(measured: OwnPrompts) -> dict[float, float]:
+    """The threshold for cost advantage .1, .2, ..., .9."""
+    from hybridroute.policy import Policy
+    from hybridroute.setting import Setting
+
+    policy = Policy(measured.bundle.manifest, ())
+    return {c: policy.activate(Setting(cost_advantage=c)).threshold for c in _TENTHS}
+
+
+def _body(measured: OwnPrompts, out: Path) -> dict[str, Any]:
+    return {
+        "bundle": str(out),
+        "n": measured.n,
+        "out_of_scope": measured.out_of_scope,
+        "thresholds": [
+            {"cost_advantage": share, "threshold": threshold}
+            for share, threshold in thresholds_of(measured).items()
+        ],
+    }
+
+
+def _show(measured: OwnPrompts, out: Path) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table("cost advantage", "threshold", box=SIMPLE_HEAD)
+    for column in table.columns:
+        column.justify = "right"
+    for share, threshold in thresholds_of(measured).items():
+        table.add_row(f"{share:.1f}", f"{threshold:.4f}")
+    shown = console()
+    shown.print(table)
+    shown.print(
+        f"Measured on {measured.n} prompts. The new bundle is in {out}; use it with --bundle or "
+        "HYBRIDROUTE_ROUTER_BUNDLE.",
+        markup=False,
+    )
+    if measured.out_of_scope:
+        shown.print(
+            f"{measured.out_of_scope} more are out of scope (too many tokens unknown to the "
+            "router): they go to the out-of-scope arm, whatever the threshold.",
+            markup=False,
+        )
+    if measured.n < 100:
+        shown.print("Fewer than 100 prompts: take the shares as rough.", style="yellow")
+
+
+def _bar() -> Any:
+    from rich.progress import Progress
+
+    shown = console(stderr=True)
+    return Progress(console=shown, transient=True, disable=not shown.is_terminal)

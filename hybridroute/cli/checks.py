@@ -1,0 +1,221 @@
+"""The checks behind ``doctor``: each finds one thing out and says what to do about it."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from hybridroute._version import __version__
+from hybridroute.edge_runtime.errors import HybridRouteError
+
+if TYPE_CHECKING:
+    from hybridroute.edge_runtime.bundle import Bundle
+    from hybridroute.settings import Settings
+
+Status = Literal["ok", "warning", "error"]
+
+_EXTRAS = {
+    "llama": ("llama_cpp",),
+    "prebuilt": ("xllamacpp",),
+    "cli": ("typer", "rich"),
+    "train": ("torch", "transformers", "safetensors", "bert_score", "onnx", "onnxscript", "tqdm"),
+}
+_GOLDEN_TOLERANCE = 0.02
+"""int8 kernels differ between processors; a wrong model is off by far more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing found out: what was looked at, how it stands, and what to do about it."""
+
+    name: str
+    status: Status
+    found: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """All findings, and whether a query can be routed and answered."""
+
+    findings: tuple[Finding, ...]
+    routes: bool
+    arms: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the router works and at least one arm can answer."""
+        return self.routes and bool(self.arms)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        if not self.routes:
+            return "Queries cannot be routed."
+        if not self.arms:
+            return "Queries can be routed, but no arm can answer them."
+        if len(self.arms) == 1:
+            return f"Queries can be answered, by the {self.arms[0]} arm alone."
+        return "Queries can be routed and answered."
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready object."""
+        findings = [
+            {"name": one.name, "status": one.status, "found": one.found, "advice": one.advice}
+            for one in self.findings
+        ]
+        return {
+            "ok": self.ok,
+            "routes": self.routes,
+            "arms": list(self.arms),
+            "verdict": self.verdict,
+            "findings": findings,
+        }
+
+
+def examine(flags: Mapping[str, Mapping[str, Any]]) -> Health:
+    """Run every check. A failing one is a finding, never an error."""
+    from hybridroute.cli.assemble import settings_of
+
+    try:
+        settings = settings_of(flags)
+    except HybridRouteError as exc:
+        wrong = Finding(name="settings", status="error", found=str(exc))
+        return Health(findings=(_versions(), wrong), routes=False, arms=())
+    where = "none; defaults, variables and flags" if settings.file is None else str(settings.file)
+    settings_found = Finding(name="settings", status="ok", found=f"file: {where}")
+    router = tuple(_router(settings))
+    edge = tuple(_edge(settings))
+    cloud = _checked("cloud", lambda: _cloud(settings))
+    arms = [
+        name for name, works in (("edge", _all_ok(edge)), ("cloud", cloud.status == "ok")) if works
+    ]
+    findings = (_versions(), *_extras(), *_plugins(), settings_found, *router, *edge, cloud)
+    return Health(findings=findings, routes=_all_ok(router), arms=tuple(arms))
+
+
+def _all_ok(findings: tuple[Finding, ...]) -> bool:
+    return all(one.status != "error" for one in findings)
+
+
+def _checked(name: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except HybridRouteError as exc:
+        return Finding(name=name, status="error", found=str(exc))
+
+
+def _versions() -> Finding:
+    found = f"hybridroute {__version__}, Python {platform.python_version()}, {platform.system()}"
+    return Finding(name="versions", status="ok", found=f"{found} {platform.machine()}")
+
+
+def _extras() -> Iterator[Finding]:
+    for extra, modules in _EXTRAS.items():
+        missing = [name for name in modules if not _is_installed(name)]
+        if not missing:
+            yield Finding(name=f"extra {extra}", status="ok", found="installed")
+        elif extra == "train":
+            found = f"not installed ({', '.join(missing)}); routing does not need it"
+            advice = "to train routers: pip install 'hybridroute[train]'"
+            yield Finding(name="extra train", status="ok", found=found, advice=advice)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _plugins() -> Iterator[Finding]:
+    import typer
+
+    from hybridroute.cli.app import register_plugins
+
+    for problem in register_plugins(typer.Typer()):
+        yield Finding(name="commands", status="warning", found=problem)
+
+
+def _router(settings: Settings) -> Iterator[Finding]:
+    from hybridroute.router_source import open_bundle
+
+    try:
+        bundle = open_bundle(settings.router.bundle)
+    except HybridRouteError as exc:
+        advice = "" if settings.router.bundle is None else "leave the bundle out to use the default"
+        yield Finding(name="bundle", status="error", found=str(exc), advice=advice)
+        return
+    names = " and ".join(bundle.model_names) or "no pair of models"
+    found = f"{bundle.manifest.name} at {bundle.path}: files verified; calibrated for {names}"
+    yield Finding(name="bundle", status="ok", found=found)
+    yield _checked("router", lambda: _golden(bundle, settings.router.threads))
+
+
+def _golden(bundle: Bundle, threads: int) -> Finding:
+    vectors = bundle.manifest.golden
+    scorer = bundle.scorer(threads=threads)
+    if not vectors:
+        scorer.assess("Hello")
+        found = "scores, but the bundle has no golden vectors to compare with"
+        return Finding(name="router", status="warning", found=found)
+    if any(scorer.encode(vector.text).ids != vector.token_ids for vector in vectors):
+        found = "the tokenizer gives other token ids than the bundle's golden vectors"
+        advice = (
+            "install the versions of tokenizers that setup.cfg admits, or fetch the bundle anew"
+        )
+        return Finding(name="router", status="error", found=found, advice=advice)
+    scores = scorer.score([vector.text for vector in vectors])
+    off = max(abs(float(a) - b.score) for a, b in zip(scores, vectors, strict=True))
+    found = f"{len(vectors)} golden vectors scored again, off by at most {off:.1e}"
+    if off <= _GOLDEN_TOLERANCE:
+        return Finding(name="router", status="ok", found=found)
+    advice = f"more than {_GOLDEN_TOLERANCE}: fetch the bundle anew, or another onnxruntime"
+    return Finding(name="router", status="error", found=found, advice=advice)
+
+
+def _edge(settings: Settings) -> Iterator[Finding]:
+    from hybridroute.arms import DEFAULT_EDGE_MODEL
+
+    yield _checked("engine", lambda: _engine(settings.edge.engine))
+    model = settings.edge.model or DEFAULT_EDGE_MODEL
+    yield _checked("edge model", lambda: _model(model))
+
+
+def _engine(asked: str | None) -> Finding:
+    from hybridroute.edge_runtime.engines import choose_engine, installed_engines
+
+    chosen = choose_engine(asked)
+    others = [name for name in installed_engines() if name != chosen]
+    also = f" (also installed: {', '.join(others)})" if others else ""
+    return Finding(name="engine", status="ok", found=f"{chosen}{also}")
+
+
+def _model(name: str) -> Finding:
+    from hybridroute.edge_runtime.model_registry import resolve
+
+    found = resolve(name)
+    checked = "sha256 right" if found.sha256 else "a file of your own, not checked"
+    said = f"{found.name}, {found.bytes / 1e6:.0f} MB, {checked}"
+    return Finding(name="edge model", status="ok", found=said)
+
+
+def _cloud(settings: Settings) -> Finding:
+    from hybridroute.cli.assemble import cloud_of
+    from hybridroute.cloud import CloudArm
+
+    cloud = cloud_of(settings)
+    if cloud is None:
+        found = "none configured; the edge answers everything"
+        advice = "set cloud.model (and cloud.base_url), and the key's variable"
+        return Finding(name="cloud", status="warning", found=found, advice=advice)
+    arm = CloudArm(cloud)
+    try:
+        seen = arm.reachable()
+    finally:
+        arm.close()
+    found = f"{cloud.model} at {cloud.host}: {seen.advice}"
+    return Finding(name="cloud", status="ok" if seen.ok else "error", found=found)

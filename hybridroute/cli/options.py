@@ -1,0 +1,98 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+
+class ModeName(StrEnum):
+    """The modes, as the command line knows them."""
+
+    AUTO = "auto"
+    ONLY_ON_DEVICE = "only_on_device"
+    ONLY_IN_CLOUD = "only_in_cloud"
+
+
+class EngineName(StrEnum):
+    """The llama.cpp engines, as the command line knows them."""
+
+    LLAMA_CPP_PYTHON = "llama-cpp-python"
+    XLLAMACPP = "xllamacpp"
+
+
+_AMOUNT = "How much to send to the cloud (give one)"
+_MODELS = "Models"
+
+Query = Annotated[str, typer.Argument(help="The query; - reads it from standard input.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
+Dial = Annotated[
+    float | None,
+    typer.Option(help="Quality dial, 0 (all edge) to 1 (best).", rich_help_panel=_AMOUNT),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(help="The edge answers if score >= threshold.", rich_help_panel=_AMOUNT),
+]
+CostAdvantage = Annotated[
+    float | None,
+    typer.Option(help="Share of queries for the edge, 0 to 1.", rich_help_panel=_AMOUNT),
+]
+Mode = Annotated[ModeName | None, typer.Option(help="Which places may answer.")]
+Bundle = Annotated[
+    str | None, typer.Option(help="Folder of the trained router.", rich_help_panel=_MODELS)
+]
+Edge = Annotated[
+    str | None,
+    typer.Option(
+        help="Small model: a name of `models list`, or a GGUF file.", rich_help_panel=_MODELS
+    ),
+]
+Engine = Annotated[
+    EngineName | None, typer.Option(help="llama.cpp engine.", rich_help_panel=_MODELS)
+]
+CloudUrl = Annotated[
+    str | None,
+    typer.Option(help="An OpenAI-compatible endpoint's base URL.", rich_help_panel=_MODELS),
+]
+CloudModel = Annotated[
+    str | None, typer.Option(help="Large model's name there.", rich_help_panel=_MODELS)
+]
+CloudKeyEnv = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of the variable that holds the key; '' for none.", rich_help_panel=_MODELS
+    ),
+]
+System = Annotated[str | None, typer.Option(help="A system message before the query.")]
+MaxTokens = Annotated[int | None, typer.Option(help="Longest answer, in tokens.")]
+
+
+def as_flags(
+    *,
+    mode: ModeName | None = None,
+    dial: float | None = None,
+    threshold: float | None = None,
+    cost_advantage: float | None = None,
+    bundle: str | None = None,
+    edge: str | None = None,
+    engine: EngineName | None = None,
+    cloud_url: str | None = None,
+    cloud_model: str | None = None,
+    cloud_key_env: str | None = None,
+) -> Mapping[str, Mapping[str, Any]]:
+    """The options as :func:`load_settings` takes them."""
+    return {
+        "router": {
+            "mode": None if mode is None else mode.value,
+            "dial": dial,
+            "threshold": threshold,
+            "cost_advantage": cost_advantage,
+            "bundle": bundle,
+        },
+        "edge": {"model": edge, "engine": None if engine is None else engine.value},
+        "cloud": {"base_url": cloud_url, "model": cloud_model, "api_key_env": cloud_key_env},
+    }

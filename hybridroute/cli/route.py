@@ -1,0 +1,77 @@
+"""``hybridroute route``: decide, and call no model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hybridroute.cli import options
+from hybridroute.cli.output import console, print_json
+
+if TYPE_CHECKING:
+    from hybridroute.client import HybridClient
+    from hybridroute.decision import Decision
+
+
+def route(
+    query: options.Query,
+    *,
+    json: options.Json = False,
+    mode: options.Mode = None,
+    dial: options.Dial = None,
+    threshold: options.Threshold = None,
+    cost_advantage: options.CostAdvantage = None,
+    system: options.System = None,
+    max_tokens: options.MaxTokens = None,
+    bundle: options.Bundle = None,
+    edge: options.Edge = None,
+    engine: options.Engine = None,
+    cloud_url: options.CloudUrl = None,
+    cloud_model: options.CloudModel = None,
+    cloud_key_env: options.CloudKeyEnv = None,
+) -> None:
+    """Say which arm would answer a query, and why. No model is called; no key is needed."""
+    from hybridroute.cli.assemble import client_of, messages_of, settings_of
+
+    flags = options.as_flags(
+        mode=mode,
+        dial=dial,
+        threshold=threshold,
+        cost_advantage=cost_advantage,
+        bundle=bundle,
+        edge=edge,
+        engine=engine,
+        cloud_url=cloud_url,
+        cloud_model=cloud_model,
+        cloud_key_env=cloud_key_env,
+    )
+    settings = settings_of(flags)
+    with client_of(settings, only_decides=True) as client:
+        decision = client.route(messages_of(query, system), max_tokens=max_tokens)
+        body = decision_body(decision, client)
+    if json:
+        print_json({**body, "cloud_configured": settings.cloud.model is not None})
+        return
+    out = console()
+    out.print(decision.explain(), markup=False, soft_wrap=True)
+    details = _details(decision, body["expectation"])
+    out.print(details, style="dim", markup=False, soft_wrap=True)
+
+
+def decision_body(decision: Decision, client: HybridClient) -> dict[str, Any]:
+    """The Decision's fields, and what its setting is expected to do: null if not calibrated."""
+    expectation = client.expect() if decision.calibrated else None
+    return {
+        **decision.to_dict(),
+        "expectation": None if expectation is None else expectation.to_dict(),
+    }
+
+
+def _details(decision: Decision, expectation: dict[str, Any] | None) -> str:
+    parts = [f"decided in {decision.latency_ms:.0f} ms, loading the router included"]
+    if expectation is None:
+        parts.append(
+            "not calibrated for these models: the dial is a share of queries for the cloud"
+        )
+    elif expectation["cost_advantage"] is not None:
+        parts.append(f"on average {expectation['cost_advantage']:.0%} of queries stay on the edge")
+    return "; ".join(parts)
