@@ -50,10 +50,14 @@ Behaviour = Callable[[Visit], bool]
 
 
 class CloudServer:
-    """Plays one behaviour for each request, the last one for all that follow."""
+    """Plays one behaviour for each request, the last one for all that follow.
 
-    def __init__(self, *script: Behaviour) -> None:
+    ``greeting`` is sent at once to whoever connects.
+    """
+
+    def __init__(self, *script: Behaviour, greeting: bytes = b"") -> None:
         self._script = list(script)
+        self._greeting = greeting
         self._lock = threading.Lock()
         self.stopping = threading.Event()
         self.seen: list[Seen] = []
@@ -101,8 +105,8 @@ class CloudServer:
             thread.start()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        with connection, suppress(OSError):
-            reader = connection.makefile("rb")
+        with suppress(OSError), connection, connection.makefile("rb") as reader:
+            connection.sendall(self._greeting)
             while (seen := _read_request(reader, number)) is not None:
                 with self._lock:
                     self.seen.append(seen)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ def read(*chunks: bytes) -> list[SseEvent]:
 
 def cut(data: bytes, places: list[int]) -> Iterator[bytes]:
     edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return (data[a:b] for a, b in zip(edges, edges[1:], strict=False))
+    return (data[a:b] for a, b in pairwise(edges))
 
 
 def test_one_event_with_its_line() -> None:

@@ -79,13 +79,15 @@ class Failures:
         """The error of an answer that is none."""
         return ArmError(f"{self._settings.host} {what}", arm=self._arm)
 
-    def from_sending(self, exc: Exception) -> tuple[ArmError, bool]:
+    def from_sending(self, exc: Exception, *, is_connected: bool) -> tuple[ArmError, bool]:
         """The error of a request that got no headers, and whether to try again."""
         where, why = self._settings.host, reason_of(exc)
-        if isinstance(exc, requests.exceptions.ConnectTimeout):
+        is_silent = isinstance(exc, requests.exceptions.ReadTimeout)
+        # A TLS handshake that stands still is reported as a read that does.
+        if isinstance(exc, requests.exceptions.ConnectTimeout) or (is_silent and not is_connected):
             limit = f"connect_timeout_s={self._settings.connect_timeout_s:g}"
             return ArmTimeout(f"no connection to {where} within {limit}", arm=self._arm), True
-        if isinstance(exc, requests.exceptions.ReadTimeout):
+        if is_silent:
             return self.silence(), False
         if isinstance(exc, requests.exceptions.SSLError):
             text = f"no trusted TLS connection to {where} ({why}); check base_url and certificates"

@@ -11,7 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
-Watch = Callable[[socket.socket], None]
+Watch = Callable[[socket.socket, bool], None]
 
 
 class Line:
@@ -26,6 +26,8 @@ class Line:
         self._adapter = _WatchedAdapter(self._watch)
         self._no_proxy = no_proxy
         self._socket: socket.socket | None = None
+        self._kept: socket.socket | None = None
+        self._is_connected = False
         self.is_cut = False
 
     def send(
@@ -41,6 +43,7 @@ class Line:
         ------
         requests.RequestException
         """
+        self._kept = self._socket
         prepared = self._session.prepare_request(request)
         url = prepared.url or ""
         proxies = {"no_proxy": self._no_proxy} if self._no_proxy else {}
@@ -53,6 +56,17 @@ class Line:
             cert=merged["cert"],
             proxies=merged["proxies"],
         )
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the newest socket got as far as sending: TCP, proxy and TLS are done."""
+        return self._is_connected
+
+    def forget_kept(self) -> bool:
+        """Whether the failed request went out on a kept connection; True only once for each."""
+        was_kept = self._kept is not None and self._kept is self._socket
+        self._kept = self._socket = None
+        return was_kept
 
     def cut(self) -> None:
         """Shut the socket down for good: a blocked read returns. From any thread."""
@@ -71,8 +85,9 @@ class Line:
         self._session.close()
         self._socket = None
 
-    def _watch(self, opened: socket.socket) -> None:
+    def _watch(self, opened: socket.socket, is_connected: bool) -> None:
         self._socket = opened
+        self._is_connected = is_connected
         # Looked at after the socket is stored, as `cut` sets it before it looks at the socket.
         if self.is_cut:
             _shut(opened)
@@ -130,12 +145,12 @@ def _watched_pool(pool: type[Any], watch: Watch) -> type[Any]:
     def new_conn(self: Any) -> socket.socket:
         # The bare socket, for proxies that never finish answering CONNECT.
         opened: socket.socket = base._new_conn(self)
-        watch(opened)
+        watch(opened, False)
         return opened
 
     def connect(self: Any) -> None:
         base.connect(self)
-        watch(self.sock)
+        watch(self.sock, True)
 
     members = {"_new_conn": new_conn, "connect": connect}
     return type(pool.__name__, (pool,), {"ConnectionCls": type(base.__name__, (base,), members)})

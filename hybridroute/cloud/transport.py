@@ -54,6 +54,7 @@ class _Failed:
     error: ArmError
     may_retry: bool
     asked_s: float | None = None
+    is_stale: bool = False
 
 
 class Transport:
@@ -116,6 +117,8 @@ class Transport:
             outcome = self._once(call, outgoing, failures)
             if isinstance(outcome, Exchange):
                 return outcome
+            if outcome.is_stale:
+                continue
             wait = None
             if outgoing.may_retry and outcome.may_retry:
                 wait = self._backoff.wait_s(attempt, outcome.asked_s)
@@ -140,9 +143,12 @@ class Transport:
         except (requests.RequestException, HTTPError, OSError, ValueError) as exc:
             if call.cause is not None or call.remaining_s == 0.0:
                 raise failures.from_cut(call.cause or "deadline") from exc
-            error, may_retry = failures.from_sending(exc)
+            error, may_retry = failures.from_sending(exc, is_connected=call.line.is_connected)
             error.__cause__ = exc
-            return _Failed(error=error, may_retry=may_retry)
+            # A kept connection may have been closed just as the request was on its way; that says
+            # nothing about the server, so it costs neither a try nor a wait.
+            is_stale = may_retry and call.line.forget_kept()
+            return _Failed(error=error, may_retry=may_retry, is_stale=is_stale)
         exchange = Exchange(
             call,
             response,

@@ -210,6 +210,26 @@ def test_a_connection_hung_up_before_any_byte_is_tried_again() -> None:
         arm.close()
 
 
+def test_a_kept_connection_found_dead_costs_no_try() -> None:
+    # A server may close an idle connection just as the next request is on its way.
+    with CloudServer(answer(whole()), hang_up, answer(whole("ok"))) as server:
+        arm = CloudArm(settings(server.url, max_retries=0))
+        arm.complete(request())
+        assert arm.complete(request()).choices[0].message.content == "ok"
+        arm.close()
+    assert [seen.connection for seen in server.seen] == [1, 1, 2]
+
+
+def test_a_new_connection_hung_up_is_not_tried_again_for_free() -> None:
+    with CloudServer(answer(whole()), hang_up) as server:
+        arm = CloudArm(settings(server.url, max_retries=0))
+        arm.complete(request())
+        with pytest.raises(ArmUnavailable):
+            arm.complete(request())
+        arm.close()
+    assert len(server.seen) == 3
+
+
 @pytest.mark.parametrize(
     ("behaviour", "tries"),
     [
@@ -251,9 +271,9 @@ def test_unknown_host() -> None:
 
 
 def test_a_server_without_tls() -> None:
-    with CloudServer(raw(b"plain text\r\n\r\n")) as server:
+    with CloudServer(hang, greeting=b"220 this is no TLS server\r\n") as server:
         arm = CloudArm(settings(f"https://127.0.0.1:{server.port}/v1"))
-        with pytest.raises(ArmUnavailable):
+        with pytest.raises(ArmUnavailable, match="TLS"):
             arm.complete(request())
         arm.close()
 
@@ -261,7 +281,7 @@ def test_a_server_without_tls() -> None:
 def test_a_handshake_that_never_ends() -> None:
     with CloudServer(hang) as server:
         arm = CloudArm(settings(f"https://127.0.0.1:{server.port}/v1", connect_timeout_s=0.2))
-        with pytest.raises(ArmTimeout):
+        with pytest.raises(ArmTimeout, match=r"connect_timeout_s=0\.2"):
             arm.complete(request())
         arm.close()
 
