@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from traceback import clear_frames
 
 from hybridroute.decision import Decision
 from hybridroute.edge_runtime.chat import ChatRequest
@@ -73,8 +74,23 @@ class Attempts:
         self._at += 1
         arm = self.arm
         self.decision = self.decision.after_failure(error, arm=arm.name, model=arm.model)
+        _let_go(error)
         _log.warning("%s failed (%s); %s takes over", failed, type(error).__name__, arm.name)
         return True
+
+
+def _let_go(error: BaseException) -> None:
+    """Clear the frames of an error that nobody will see.
+
+    A frame that holds the error it raised is a cycle with the whole stack below it. The abandoned
+    stream there would generate on until the garbage collector came by.
+    """
+    link: BaseException | None = error
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        clear_frames(link.__traceback__)
+        link = link.__cause__ or link.__context__
 
 
 def complete(attempts: Attempts, request: ChatRequest) -> ChatCompletion:

@@ -83,7 +83,7 @@ def test_stop_may_be_one_string() -> None:
 
 def test_the_model_is_the_router_s_to_pick() -> None:
     _create(model="hybridroute")
-    with pytest.raises(ConfigError, match="model is 'gpt-4o'.*router picks"):
+    with pytest.raises(ConfigError, match=r"model is 'gpt-4o'.*router picks"):
         _create(model="gpt-4o")
 
 

@@ -132,8 +132,29 @@ def test_a_dropped_stream_drops_the_arm_s() -> None:
     next(stream)
     watch = weakref.ref(arm.streams.pop())
     del stream
-    gc.collect()
     assert watch() is None
+
+
+def test_a_failed_arm_s_error_does_not_hold_the_stream() -> None:
+    """A frame that keeps the error it raises is a cycle; only a collection would end it."""
+
+    def fail(request: ChatRequest) -> None:
+        error = ArmUnavailable("refused connection", arm="edge")
+        try:
+            raise OSError
+        except OSError as exc:
+            raise error from exc
+
+    standby = cloud_arm()
+    gc.disable()
+    try:
+        stream = _stream(edge_arm(on_call=fail), standby)
+        next(stream)
+        watch = weakref.ref(standby.streams.pop())
+        del stream
+        assert watch() is None
+    finally:
+        gc.enable()
 
 
 def test_closed_before_it_began_it_asks_nobody() -> None:
