@@ -14,10 +14,10 @@ from typing import Any
 
 from hybridroute.calibration import score_quantiles
 from hybridroute.edge_runtime.bundle import Bundle
-from hybridroute.edge_runtime.chat import ChatRequest
+from hybridroute.edge_runtime.chat import ChatRequest, Message
 from hybridroute.edge_runtime.errors import DataError, RequestError
 from hybridroute.edge_runtime.protocols import Scorer
-from hybridroute.routed_text import prompt_text
+from hybridroute.routed_text import routed_text
 
 Progress = Callable[[int, int], None]
 
@@ -42,7 +42,12 @@ class OwnPrompts:
 
 
 def read_prompts(path: Path) -> list[str]:
-    """Read the routed texts of a prompt file: a prompt a line, or a JSON object a line.
+    """The routed texts of a prompt file; see :func:`read_conversations`."""
+    return [routed_text(messages) for messages in read_conversations(path)]
+
+
+def read_conversations(path: Path) -> list[tuple[Message, ...]]:
+    """Read a prompt file: a prompt a line, or a JSON object a line.
 
     It is JSON lines if the name ends in ``.jsonl`` or the first line opens an object; an object
     holds ``"prompt"`` (text) or ``"messages"``. Blank lines are passed over.
@@ -50,7 +55,7 @@ def read_prompts(path: Path) -> list[str]:
     Raises
     ------
     DataError
-        If the file cannot be read, is empty, or a line is malformed; file, line and field are named.
+        If the file cannot be read, is empty, or a line is malformed; the line is named.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
@@ -61,7 +66,7 @@ def read_prompts(path: Path) -> list[str]:
         raise DataError(f"{path} holds no prompt; give one a line, some hundreds to mean it")
     if path.suffix == ".jsonl" or held[0][1].startswith("{"):
         return [_from_json(f"{path}, line {at}", line) for at, line in held]
-    return [prompt_text(line) for _, line in held]
+    return [_one_turn(line) for _, line in held]
 
 
 def with_own_quantiles(
@@ -112,7 +117,11 @@ def write_copy(bundle: Bundle, out: Path) -> Bundle:
     return Bundle.write(out, bundle.manifest, files)
 
 
-def _from_json(where: str, line: str) -> str:
+def _one_turn(text: str) -> tuple[Message, ...]:
+    return ({"role": "user", "content": text},)
+
+
+def _from_json(where: str, line: str) -> tuple[Message, ...]:
     try:
         held = json.loads(line)
     except ValueError as exc:
@@ -121,17 +130,17 @@ def _from_json(where: str, line: str) -> str:
         raise DataError(f"{where} is a {type(held).__name__}; give an object")
     prompt = held.get("prompt", held.get("messages"))
     if isinstance(prompt, str):
-        text = prompt_text(prompt)
+        messages = _one_turn(prompt)
     elif isinstance(prompt, list):
-        text = prompt_text(_messages(where, prompt))
+        messages = _messages(where, prompt)
     else:
         raise DataError(f'{where} has neither "prompt" (text) nor "messages" (a list)')
-    if not text:
+    if not routed_text(messages):
         raise DataError(f"{where}: the prompt holds no user text")
-    return text
+    return messages
 
 
-def _messages(where: str, held: list[Any]) -> tuple[Any, ...]:
+def _messages(where: str, held: list[Any]) -> tuple[Message, ...]:
     try:
         return ChatRequest(messages=tuple(held)).messages
     except RequestError as exc:

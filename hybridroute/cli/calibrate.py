@@ -17,6 +17,7 @@ _TENTHS = tuple(i / 10 for i in range(1, 10))
 
 
 def calibrate(
+    *,
     prompts: Annotated[
         Path,
         typer.Option(help='One prompt a line, or JSON lines with "prompt" or "messages".'),
@@ -27,7 +28,7 @@ def calibrate(
 ) -> None:
     """Measure on your own prompts which threshold keeps which share of them on the edge.
 
-    No labels are needed. Quality stays unmeasured: this says how much goes where, not what it loses.
+    No labels are needed. Quality stays unmeasured: this says how much goes where, no more.
     """
     from hybridroute.cli.assemble import settings_of
     from hybridroute.own_prompts import read_prompts, with_own_quantiles, write_copy

@@ -90,9 +90,8 @@ def examine(flags: Mapping[str, Mapping[str, Any]]) -> Health:
     router = tuple(_router(settings))
     edge = tuple(_edge(settings))
     cloud = _checked("cloud", lambda: _cloud(settings))
-    arms = [
-        name for name, works in (("edge", _all_ok(edge)), ("cloud", cloud.status == "ok")) if works
-    ]
+    arms = ["edge"] if _all_ok(edge) else []
+    arms += ["cloud"] if cloud.status == "ok" else []
     findings = (_versions(), *_extras(), *_plugins(), settings_found, *router, *edge, cloud)
     return Health(findings=findings, routes=_all_ok(router), arms=tuple(arms))
 
