@@ -129,7 +129,7 @@ def _introduce(
     out.print("hybridroute demo", style="bold")
     rows = {
         "edge": f"{arm.model}, in this process ({arm.engine_name})",
-        "cloud": f"{MODEL}, standing in for a large model, at {address}",
+        "cloud": f"{MODEL}, a stand-in for a large one, at {address}",
         "router": f"{client.bundle.manifest.name}; shares measured on {prompts} packaged prompts",
     }
     for name, what in rows.items():

@@ -49,15 +49,15 @@ def show_splits(out: Console, splits: Sequence[Split]) -> None:
 
 def _table(dial: float) -> Table:
     table = Table(box=SIMPLE_HEAD, expand=True, show_edge=False, pad_edge=False, padding=0)
-    table.title = f"Dial {dial:g}: about {dial:.0%} of queries for the cloud"
+    table.title = f"Dial {dial:g}: about {dial:.0%} of queries for the cloud (times in seconds)"
     table.title_justify, table.title_style, table.caption_justify = "left", "bold", "left"
-    table.add_column("query", ratio=5, no_wrap=True, overflow="ellipsis")
+    table.add_column("query", ratio=3, no_wrap=True, overflow="ellipsis")
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("threshold", justify="right", no_wrap=True)
     table.add_column("arm", no_wrap=True)
-    table.add_column("first words", ratio=4, no_wrap=True, overflow="ellipsis")
-    table.add_column("token 1\n(s)", justify="right", no_wrap=True)
-    table.add_column("total\n(s)", justify="right", no_wrap=True)
+    table.add_column("first words", ratio=2, no_wrap=True, overflow="ellipsis")
+    table.add_column("first\ntoken", justify="right", no_wrap=True)
+    table.add_column("total", justify="right", no_wrap=True)
     return table
 
 
