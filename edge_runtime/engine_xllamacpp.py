@@ -45,7 +45,7 @@ class XllamacppEngine:
     ModelMissing
         If llama.cpp cannot load the file.
     ConfigError
-        If this platform has no unix sockets.
+        If this platform has no unix sockets, or ``options.chat_template`` cannot be used.
     """
 
     engine_name = "xllamacpp"
@@ -201,8 +201,8 @@ def _start(path: Path, options: EngineOptions, *, socket_path: str, key: str) ->
     settings.model.path = str(path)
     settings.n_parallel = options.parallel
     settings.n_ctx = options.context_tokens * options.parallel
-    settings.cpuparams.n_threads = options.threads
-    settings.cpuparams_batch.n_threads = options.threads
+    settings.cpuparams.n_threads = options.threads or 1
+    settings.cpuparams_batch.n_threads = options.threads or 1
     settings.n_batch = 256
     settings.chat_template = options.chat_template or ""
     settings.hostnames = [socket_path]
@@ -217,6 +217,11 @@ def _start(path: Path, options: EngineOptions, *, socket_path: str, key: str) ->
     try:
         return xllamacpp.Server(settings)
     except Exception as exc:
+        if options.chat_template is not None:
+            raise ConfigError(
+                f"llama.cpp cannot start {path} with this chat_template; check that it is a Jinja "
+                "template that takes a system, a user and an assistant message"
+            ) from exc
         raise ModelMissing(
             f"llama.cpp cannot load {path} ({exc}); is it a whole GGUF model file?"
         ) from exc
@@ -257,6 +262,10 @@ def _raise_for_error(held: Mapping[str, Any]) -> None:
         raise context_overflow(
             prompt_tokens=int(error["n_prompt_tokens"]), context_tokens=int(error["n_ctx"])
         )
-    code, message = error.get("code"), str(error.get("message"))[:200]
+    code = error.get("code")
     kind = ArmRefused if isinstance(code, int) and 400 <= code < 500 else ArmError
-    raise kind(f"llama.cpp refused the request: {message}")
+    # The server's own message is left out: it may quote the prompt.
+    raise kind(
+        f"llama.cpp refused the request ({code}, {error.get('type')}); check the order of the "
+        "messages' roles and response_format"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from hybridroute.edge_runtime.errors import ConfigError, EngineMissing
@@ -49,6 +50,8 @@ def load_engine(path: Path, options: EngineOptions, name: str | None = None) -> 
         importlib.import_module(_MODULES[chosen])
     except (ImportError, OSError, RuntimeError) as exc:
         raise EngineMissing(f"the engine {chosen} cannot be loaded ({exc}); {_HOW}") from exc
+    if options.threads is None:
+        options = replace(options, threads=default_threads())
     if chosen == "xllamacpp":
         from hybridroute.edge_runtime.engine_xllamacpp import XllamacppEngine
 

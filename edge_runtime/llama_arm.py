@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from hybridroute.edge_runtime.arm_workers import ArmWorkers, Event, Job
 from hybridroute.edge_runtime.chat import ChatRequest, Completion, Message, text_of
 from hybridroute.edge_runtime.edge_answer import EdgeStream, whole_answer
-from hybridroute.edge_runtime.engines import ENGINE_NAMES, default_threads, load_engine
+from hybridroute.edge_runtime.engines import ENGINE_NAMES, load_engine
 from hybridroute.edge_runtime.errors import ArmRefused, ConfigError
 from hybridroute.edge_runtime.model_registry import REGISTRY, resolve
 from hybridroute.edge_runtime.protocols import Capabilities, ChatEngine, EngineOptions, Place
@@ -36,7 +36,7 @@ class LlamaArm:
     engine : str or None
         ``"llama-cpp-python"`` or ``"xllamacpp"``; None takes the first one installed.
     options : EngineOptions or None
-        None means a context of 2048 tokens and one thread per physical core but one.
+        None means ``EngineOptions()``: 2048 tokens of context.
     max_tokens : int or None
         The answer's length where the request gives none; None means until the model ends its
         turn or the context is full.
@@ -69,7 +69,7 @@ class LlamaArm:
         self.place: Place = "device"
         self._source = model
         self._engine_name = engine
-        self._options = options or EngineOptions(threads=default_threads())
+        self._options = options or EngineOptions()
         if entry is not None:
             fitting = min(self._options.context_tokens, entry.context_tokens)
             self._options = replace(self._options, context_tokens=fitting)
@@ -145,7 +145,7 @@ class LlamaArm:
 
     def warm_up(self) -> None:
         """Load the model and read it once, by generating one token. Raises as ``complete``."""
-        if self._workers is None:
+        if self._workers is None or self._closed:
             hello = ChatRequest(messages=({"role": "user", "content": "Hi"},), max_tokens=1)
             self.complete(hello)
 

@@ -20,7 +20,7 @@ PROMPT_BLOCK = 64
 """The most prompt tokens evaluated in one call, so the longest wait before a cancel is seen."""
 
 _FINE_BLOCK = 8
-_FINE_UNTIL = 32
+_FINE_UNTIL = 24
 _SILENT = logging.CRITICAL + 1
 
 
@@ -35,7 +35,7 @@ def prompt_ends(count: int) -> list[int]:
     Examples
     --------
     >>> prompt_ends(100)
-    [8, 16, 24, 32, 64, 99, 100]
+    [8, 16, 24, 64, 99, 100]
     """
     fine = range(_FINE_BLOCK, _FINE_UNTIL + 1, _FINE_BLOCK)
     ends = [end for end in fine if end < count - 1]
@@ -92,7 +92,7 @@ class LlamaCppContext:
         settings = self.api.llama_context_default_params()
         settings.n_ctx = min(options.context_tokens, trained or options.context_tokens)
         settings.n_batch = settings.n_ubatch = PROMPT_BLOCK
-        settings.n_threads = settings.n_threads_batch = options.threads
+        settings.n_threads = settings.n_threads_batch = options.threads or 1
         settings.no_perf = True
         return settings
 

@@ -143,8 +143,9 @@ class EngineOptions:
     ----------
     context_tokens : int
         Size of the context window, prompt and answer together.
-    threads : int
-        Generation threads; more threads than free cores is several times slower.
+    threads : int or None
+        Generation threads; more threads than free cores is several times slower. None means the
+        physical cores but one, at least 1.
     parallel : int
         Answers generated at the same time; engines that cannot, use 1.
     chat_template : str or None
@@ -152,13 +153,15 @@ class EngineOptions:
     """
 
     context_tokens: int = 2048
-    threads: int = 1
+    threads: int | None = None
     parallel: int = 1
     chat_template: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("context_tokens", "threads", "parallel"):
             value = getattr(self, name)
+            if name == "threads" and value is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ConfigError(f"{name} is {value!r}; give a whole number, at least 1")
 
