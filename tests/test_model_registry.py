@@ -199,6 +199,7 @@ def test_pull_installs_without_dependencies_and_verifies(
     assert lines == ["one", "two"]
     asked = (tmp_path / "asked").read_text().split()
     assert asked[:4] == ["-m", "pip", "install", "--no-deps"]
+    assert "--force-reinstall" in asked
     assert asked[-2:] == ["tiny-0==1", "tiny-1==1"]
 
 
