@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -52,10 +53,14 @@ Behaviour = Callable[[Visit], bool]
 class CloudServer:
     """Plays one behaviour for each request, the last one for all that follow.
 
-    ``greeting`` is sent at once to whoever connects.
+    ``greeting`` is sent at once to whoever connects, and nothing after it; ``tls`` makes it an
+    HTTPS server.
     """
 
-    def __init__(self, *script: Behaviour, greeting: bytes = b"") -> None:
+    def __init__(
+        self, *script: Behaviour, greeting: bytes = b"", tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._tls = tls
         self._script = list(script)
         self._greeting = greeting
         self._lock = threading.Lock()
@@ -71,7 +76,7 @@ class CloudServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}/v1"
 
     def __enter__(self) -> Self:
         self._acceptor.start()
@@ -105,15 +110,25 @@ class CloudServer:
             thread.start()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        with suppress(OSError), connection, connection.makefile("rb") as reader:
-            connection.sendall(self._greeting)
+        with suppress(OSError), connection:
+            if self._tls is None:
+                self._talk(connection, number)
+            else:
+                with self._tls.wrap_socket(connection, server_side=True) as wrapped:
+                    self._talk(wrapped, number)
+        self.gone.release()
+
+    def _talk(self, connection: socket.socket, number: int) -> None:
+        with connection.makefile("rb") as reader:
+            if self._greeting:
+                connection.sendall(self._greeting)
+                self.stopping.wait()
             while (seen := _read_request(reader, number)) is not None:
                 with self._lock:
                     self.seen.append(seen)
                     behave = self._script.pop(0) if len(self._script) > 1 else self._script[0]
                 if not behave(Visit(socket=connection, seen=seen, stopping=self.stopping)):
                     break
-        self.gone.release()
 
 
 def _read_request(reader: Any, connection: int) -> Seen | None:

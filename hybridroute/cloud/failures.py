@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -90,8 +91,10 @@ class Failures:
         if is_silent:
             return self.silence(), False
         if isinstance(exc, requests.exceptions.SSLError):
-            text = f"no trusted TLS connection to {where} ({why}); check base_url and certificates"
-            return ArmUnavailable(text, arm=self._arm), False
+            is_distrust = any(isinstance(e, ssl.SSLCertVerificationError) for e in _causes(exc))
+            what = "trusted TLS connection" if is_distrust else "TLS connection"
+            text = f"no {what} to {where} ({why}); check base_url and certificates"
+            return ArmUnavailable(text, arm=self._arm), not is_distrust
         if isinstance(exc, requests.exceptions.ProxyError):
             text = f"the proxy for {where} does not serve ({why}); check the *_proxy variables"
             return ArmUnavailable(text, arm=self._arm), True
@@ -172,6 +175,15 @@ class Failures:
 
 def reason_of(exc: BaseException) -> str:
     """The operating system's words for the innermost cause, else the exception's type."""
+    causes = _causes(exc)
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.strerror and cause.errno is not None:
+            return cause.strerror
+    return type(causes[-1]).__name__
+
+
+def _causes(exc: BaseException) -> list[BaseException]:
+    """The exception and what it wraps, however requests and urllib3 keep it, outermost first."""
     seen: list[BaseException] = []
     queue = [exc]
     while queue and len(seen) < 20:
@@ -179,11 +191,9 @@ def reason_of(exc: BaseException) -> str:
         if current in seen:
             continue
         seen.append(current)
-        if isinstance(current, OSError) and current.strerror and current.errno is not None:
-            return current.strerror
         linked = (getattr(current, "reason", None), current.__cause__, current.__context__)
         queue += [item for item in (*linked, *current.args) if isinstance(item, BaseException)]
-    return type(seen[-1]).__name__
+    return seen
 
 
 def _fault_in(body: bytes) -> Mapping[str, Any]:

@@ -279,11 +279,27 @@ def test_a_server_without_tls() -> None:
 
 
 def test_a_handshake_that_never_ends() -> None:
-    with CloudServer(hang) as server:
-        arm = CloudArm(settings(f"https://127.0.0.1:{server.port}/v1", connect_timeout_s=0.2))
+    # The system accepts the connection; nobody ever reads it.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        arm = CloudArm(settings(f"https://127.0.0.1:{port}/v1", connect_timeout_s=0.2))
         with pytest.raises(ArmTimeout, match=r"connect_timeout_s=0\.2"):
             arm.complete(request())
         arm.close()
+
+
+def test_a_handshake_cut_short_is_tried_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(5)
+        port = listener.getsockname()[1]
+        url = f"https://127.0.0.1:{port}/v1"
+        arm = CloudArm(settings(url, max_retries=1, max_retry_wait_s=0.01), seed=1)
+        thread, results = in_thread(lambda: arm.complete(request()))
+        for _ in range(2):
+            listener.accept()[0].close()
+        thread.join(5)
+        arm.close()
+    assert isinstance(results[0], ArmUnavailable)
 
 
 def test_connect_timeout_names_its_limit() -> None:
@@ -431,6 +447,7 @@ def test_an_answer_that_is_no_json_object(body: bytes) -> None:
     with CloudServer(answer(body)) as server:
         error = fault(server, kind=ArmError)
     assert "no JSON object" in str(error)
+    assert error.__cause__ is None  # a JSONDecodeError would hold the whole answer
 
 
 def test_a_stream_request_answered_in_one_piece_or_by_a_page() -> None:
