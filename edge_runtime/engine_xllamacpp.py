@@ -10,7 +10,6 @@ import http.client
 import json
 import os
 import secrets
-import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +54,7 @@ class XllamacppEngine:
         self._calls = OpenCalls()
         self._key = secrets.token_urlsafe(32)
         self._folder = _socket_folder()
-        self._socket = str(self._folder / "s.sock")
+        self._socket = str(Path(self._folder.name) / "s.sock")
         self._server: Any = None
         try:
             self._server = _start(path, options, socket_path=self._socket, key=self._key)
@@ -110,7 +109,7 @@ class XllamacppEngine:
     def _free(self) -> None:
         # Dropping the last reference stops the server and joins its threads.
         self._server = None
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.cleanup()
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -181,17 +180,24 @@ class _Answer:
         )
 
 
-def _socket_folder() -> Path:
+def _socket_folder() -> tempfile.TemporaryDirectory[str]:
     if not hasattr(socket, "AF_UNIX"):
         raise ConfigError(
             "xllamacpp would have to listen on TCP on this platform; install llama-cpp-python: "
             "pip install 'hybridroute[llama]'"
         )
-    folder = tempfile.mkdtemp(prefix="hybridroute-")
-    if len(os.fsencode(folder)) + len("/s.sock") > _SOCKET_PATH_LIMIT:
-        Path(folder).rmdir()
-        folder = tempfile.mkdtemp(prefix="hybridroute-", dir="/tmp")
-    return Path(folder)
+    folder = _private_folder(None)
+    if len(os.fsencode(folder.name)) + len("/s.sock") > _SOCKET_PATH_LIMIT:
+        folder.cleanup()
+        folder = _private_folder("/tmp")  # noqa: S108 (a new folder, 0700)
+    return folder
+
+
+def _private_folder(parent: str | None) -> tempfile.TemporaryDirectory[str]:
+    """A folder of mode 0700 that is removed when the engine is, or when the program ends."""
+    return tempfile.TemporaryDirectory(
+        prefix="hybridroute-", dir=parent, ignore_cleanup_errors=True
+    )
 
 
 def _start(path: Path, options: EngineOptions, *, socket_path: str, key: str) -> Any:

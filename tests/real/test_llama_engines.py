@@ -479,3 +479,19 @@ def test_the_socket_is_ours_alone_asks_for_the_key_and_goes_away(
     finally:
         held.close()
     assert xllamacpp_folder() == []
+
+
+def test_a_long_temporary_path_still_gets_a_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "xllamacpp" not in installed_engines():
+        pytest.skip("the engine xllamacpp is not installed")
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    held = load_engine(model_path(), EngineOptions(context_tokens=CONTEXT), "xllamacpp")
+    try:
+        assert held.count_tokens(ask("Hi").messages) > 0
+    finally:
+        held.close()
+    assert list(deep.iterdir()) == []
