@@ -25,7 +25,6 @@ GROUP = "hybridroute.commands"
 
 _COMMANDS = (route, ask, calibrate, doctor, demo)
 _BUILT_IN = frozenset({*(command.__name__ for command in _COMMANDS), "models"})
-_BROKEN_PIPE = 141  # 128 + SIGPIPE, as a shell reports it
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +70,7 @@ def register_plugins(app: typer.Typer) -> list[str]:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code: 0, 1, 2, 130, or 141 for a closed pipe."""
+    """Run one command line and return its exit code: 0, 1 (quiet for a closed pipe), 2 or 130."""
     app = build_app(plugins=not _BUILT_IN.intersection(arguments[:1]))
     try:
         app(args=list(arguments), prog_name="hybridroute")
@@ -99,7 +98,7 @@ def _finished(exit_: SystemExit) -> int:
 def _quiet_pipe() -> int:
     # What is left in the buffer must go somewhere when the interpreter flushes it at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return _BROKEN_PIPE
+    return 1
 
 
 def _line(error: HybridRouteError) -> str:

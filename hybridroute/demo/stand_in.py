@@ -93,11 +93,11 @@ def serve_llama_cpp(orders: Orders) -> tuple[Any, str]:
 
     template = Jinja2ChatFormatter(orders.chat_template, eos_token="", bos_token="")
 
-    @register_chat_format("few-shot")
     def few_shot(*, messages: Any, **_: Any) -> Any:
         # Rendered text alone: the engine then puts its own opening token before it.
         return ChatFormatterResponse(prompt=template(messages=messages).prompt, stop=[STOP])
 
+    register_chat_format("few-shot")(few_shot)
     app = create_app(
         # By default a second request would cut a running stream off.
         server_settings=ServerSettings(api_key=orders.key, interrupt_requests=False),
