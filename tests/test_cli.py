@@ -309,6 +309,17 @@ class TestHouse:
 
 
 class TestPlugins:
+    def test_an_unknown_command_tells_which_plugins_are_broken(self, monkeypatch, capsys):
+        def broken():
+            raise ImportError("No module named 'torch'")
+
+        monkeypatch.setattr(
+            "importlib.metadata.entry_points", lambda group: [self.Point("bad", broken)]
+        )
+        assert app.run(["train"]) == 2
+        said = capsys.readouterr().err
+        assert "hybridroute: the commands of bad are not available: No module" in said
+
     class Point:
         def __init__(self, name, load):
             self.name, self.load = name, load

@@ -7,13 +7,16 @@ from importlib.resources import files
 
 import pytest
 from rich.console import Console
+from sdk_fakes import bundle as sdk_bundle
+from sdk_fakes import cloud_arm, edge_arm
 from tiny_bundle import write_tiny_bundle
 
+from hybridroute.client import HybridClient
 from hybridroute.decision import Decision
 from hybridroute.demo import stand_in
 from hybridroute.demo.launch import StandInCloud
 from hybridroute.demo.queries import QUERIES, read_queries
-from hybridroute.demo.session import Answer, own_quantiles, split_of
+from hybridroute.demo.session import Answer, own_quantiles, requested_share, split_of
 from hybridroute.demo.show import show_answers
 from hybridroute.edge_runtime.errors import ArmUnavailable, EngineMissing
 from hybridroute.routed_text import routed_text
@@ -50,7 +53,7 @@ def answered(arm, **changes):
 
 def shown(*given, width=80):
     out = Console(file=io.StringIO(), width=width)
-    show_answers(out, 0.3, iter(given))
+    show_answers(out, iter(given), dial=0.3, requested=0.7)
     return out.file.getvalue()
 
 
@@ -82,8 +85,17 @@ def test_own_queries_are_read(tmp_path):
     assert [query.label for query in read_queries(path)] == ["... two lines"]
 
 
+def test_what_a_dial_asks_for_comes_from_the_calibration_where_there_is_one():
+    arms = {"edge": edge_arm(), "cloud": cloud_arm()}
+    assert requested_share(HybridClient(sdk_bundle(), **arms), 0.5) == pytest.approx(0.6)
+    other = {"edge": edge_arm(model="another"), "cloud": cloud_arm()}
+    assert requested_share(HybridClient(sdk_bundle(), **other), 0.3) == pytest.approx(0.7)
+
+
 def test_the_cost_advantage_counts_the_arm_that_answered():
-    split = split_of([answered("edge"), answered("cloud"), answered("edge")], dial=0.3)
+    split = split_of(
+        [answered("edge"), answered("cloud"), answered("edge")], dial=0.3, requested=0.7
+    )
     assert split.to_dict() == {
         "dial": 0.3,
         "cost_advantage_requested": 0.7,

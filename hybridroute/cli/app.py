@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -26,17 +25,9 @@ GROUP = "hybridroute.commands"
 _COMMANDS = (route, ask, calibrate, doctor, demo)
 _BUILT_IN = frozenset({*(command.__name__ for command in _COMMANDS), "models"})
 
-_log = logging.getLogger(__name__)
 
-
-def build_app(*, plugins: bool = True) -> typer.Typer:
-    """The command tree.
-
-    Parameters
-    ----------
-    plugins : bool
-        Whether to look for commands of other packages and extras; looking takes some time.
-    """
+def build_app() -> typer.Typer:
+    """The tree of the built-in commands."""
     app = typer.Typer(
         name="hybridroute",
         help="Route each query to a small model on this device or a large one in the cloud.",
@@ -50,9 +41,6 @@ def build_app(*, plugins: bool = True) -> typer.Typer:
     for command in _COMMANDS:
         app.command()(command)
     app.add_typer(models, name="models")
-    if plugins:
-        for problem in register_plugins(app):
-            _log.warning("%s", problem)
     return app
 
 
@@ -71,7 +59,12 @@ def register_plugins(app: typer.Typer) -> list[str]:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code: 0, 1 (quiet for a closed pipe), 2 or 130."""
-    app = build_app(plugins=not _BUILT_IN.intersection(arguments[:1]))
+    app = build_app()
+    if not _BUILT_IN.intersection(arguments[:1]):  # looking for plugins takes time
+        problems = register_plugins(app)
+        if arguments and not arguments[0].startswith("-"):
+            for problem in problems:
+                say(f"hybridroute: {problem}")
     try:
         app(args=list(arguments), prog_name="hybridroute")
         sys.stdout.flush()

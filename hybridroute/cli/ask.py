@@ -58,7 +58,10 @@ def ask(
         "temperature": temperature,
         "seed": seed,
     }
-    with client_of(settings_of(flags)) as client:
+    settings = settings_of(flags)
+    if settings.file is not None:
+        progress(f"settings from {settings.file}")
+    with client_of(settings) as client:
         if json:
             print_json(_answer_body(client, asked))
         else:

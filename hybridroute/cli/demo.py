@@ -148,13 +148,15 @@ def _print_tables(
     *,
     max_tokens: int,
 ) -> None:
-    from hybridroute.demo.session import answers, split_of
+    from hybridroute.demo.session import answers, requested_share, split_of
     from hybridroute.demo.show import show_answers, show_splits
 
     splits = []
     for dial in dials:
         asked = answers(client, queries, dial=dial, max_tokens=max_tokens)
-        splits.append(split_of(show_answers(out, dial, asked), dial=dial))
+        requested = requested_share(client, dial)
+        given = show_answers(out, asked, dial=dial, requested=requested)
+        splits.append(split_of(given, dial=dial, requested=requested))
     show_splits(out, splits)
     out.print(
         f"With {len(queries)} queries one more or less moves a share by {1 / len(queries):.0%}.",
@@ -166,7 +168,7 @@ def _print_tables(
 def _print_lines(
     client: HybridClient, queries: tuple[Query, ...], dials: list[float], *, max_tokens: int
 ) -> None:
-    from hybridroute.demo.session import answers, split_of
+    from hybridroute.demo.session import answers, requested_share, split_of
 
     splits: list[Split] = []
     for dial in dials:
@@ -174,7 +176,7 @@ def _print_lines(
         for answer in answers(client, queries, dial=dial, max_tokens=max_tokens):
             given.append(answer)
             print_json(answer.to_dict(), one_line=True)
-        splits.append(split_of(given, dial=dial))
+        splits.append(split_of(given, dial=dial, requested=requested_share(client, dial)))
     summary = {
         "type": "summary",
         "calibrated": client.calibrated,

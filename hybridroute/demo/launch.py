@@ -16,6 +16,7 @@ from typing import IO, Self
 
 from hybridroute.cloud import CloudArm, CloudSettings
 from hybridroute.demo.stand_in import MODEL, Orders, choose_server
+from hybridroute.edge_runtime.chat import ChatRequest
 from hybridroute.edge_runtime.errors import ArmUnavailable
 from hybridroute.edge_runtime.model_registry import resolve
 
@@ -74,6 +75,11 @@ class StandInCloud:
             images=False,
             total_timeout_s=60.0,
         )
+        try:
+            self._answer_once()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def process_id(self) -> int:
@@ -105,6 +111,15 @@ class StandInCloud:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _answer_once(self) -> None:
+        """Ask for one token: the server has then read its model and its few-shot prompt."""
+        hello = ChatRequest(messages=({"role": "user", "content": "Hi"},), max_tokens=1)
+        arm = self.arm()
+        try:
+            arm.complete(hello)
+        finally:
+            arm.close()
 
     def _started(self, orders: Orders, deadline: float) -> str:
         """Hand the orders over and wait for the address."""

@@ -58,8 +58,7 @@ class Split:
     Parameters
     ----------
     requested : float
-        The cost advantage the setting asks for: with arms that the bundle was not calibrated for,
-        1 - dial.
+        The cost advantage the setting asks for, see :func:`requested_share`.
     """
 
     dial: float
@@ -130,7 +129,17 @@ def answers(
         )
 
 
-def split_of(given: Iterable[Answer], *, dial: float) -> Split:
+def requested_share(client: HybridClient, dial: float) -> float:
+    """The cost advantage that a dial setting asks for.
+
+    It is read off the calibration where there is one for the client's arms; without one a dial is
+    by definition the share of queries for the cloud.
+    """
+    expected = client.expect(dial=dial).cost_advantage
+    return 1.0 - dial if expected is None else expected
+
+
+def split_of(given: Iterable[Answer], *, dial: float, requested: float) -> Split:
     """Count where the answers of one dial setting came from."""
     arms = [answer.decision.arm for answer in given]
-    return Split(dial=dial, requested=1.0 - dial, edge=arms.count("edge"), n=len(arms))
+    return Split(dial=dial, requested=requested, edge=arms.count("edge"), n=len(arms))

@@ -17,9 +17,11 @@ from hybridroute.demo.session import Answer, Split
 _STYLE = {"edge": "green", "cloud": "cyan"}
 
 
-def show_answers(out: Console, dial: float, given: Iterator[Answer]) -> list[Answer]:
+def show_answers(
+    out: Console, given: Iterator[Answer], *, dial: float, requested: float
+) -> list[Answer]:
     """Print the table of one dial setting, row by row on a terminal; returns the answers."""
-    table = _table(dial)
+    table = _table(f"Dial {dial:g}: about {1 - requested:.0%} of queries for the cloud")
     held: list[Answer] = []
     live = Live(table, console=out, auto_refresh=False, vertical_overflow="visible")
     with live if out.is_terminal else nullcontext():
@@ -47,9 +49,9 @@ def show_splits(out: Console, splits: Sequence[Split]) -> None:
     out.print(table)
 
 
-def _table(dial: float) -> Table:
+def _table(title: str) -> Table:
     table = Table(box=SIMPLE_HEAD, expand=True, show_edge=False, pad_edge=False, padding=0)
-    table.title = f"Dial {dial:g}: about {dial:.0%} of queries for the cloud (times in seconds)"
+    table.title = f"{title} (times in seconds)"
     table.title_justify, table.title_style, table.caption_justify = "left", "bold", "left"
     table.add_column("query", ratio=3, no_wrap=True, overflow="ellipsis")
     table.add_column("score", justify="right", no_wrap=True)
