@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -256,3 +256,22 @@ def joined(tables: Iterable[OutcomeTable]) -> OutcomeTable:
         rows=tuple(row for table in held for row in table.rows),
         source=", ".join(table.source for table in held),
     )
+
+
+def renamed(table: OutcomeTable, names: Mapping[str, str]) -> OutcomeTable:
+    """The table with arms called by other names: ``names`` maps the old to the new.
+
+    Raises
+    ------
+    DataError
+        If a row would have two arms of one name.
+    """
+    if not names:
+        return table
+    rows = []
+    for row in table.rows:
+        arms = {names.get(name, name): held for name, held in row.arms.items()}
+        if len(arms) != len(row.arms):
+            raise DataError(f"row {row.id!r} would have two arms of one name; change --alias")
+        rows.append(replace(row, arms=arms))
+    return OutcomeTable(rows=tuple(rows), source=table.source)

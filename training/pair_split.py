@@ -1,0 +1,118 @@
+"""The rows of one pair of arms, split by hash into fit, select, calibrate and test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from hybridroute.edge_runtime.errors import ConfigError, DataError
+from hybridroute.training.outcomes import OutcomeTable, joined
+from hybridroute.training.splits import split_by_domain, split_by_prompt
+
+SplitBy = Literal["prompt", "domain"]
+PARTS = (("fit", 0.60), ("select", 0.15), ("calibrate", 0.10), ("test", 0.15))
+_SEEN = (("fit", 0.9), ("seen", 0.1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairSplit:
+    """The parts of one pair's rows. No prompt stands in two of them.
+
+    Parameters
+    ----------
+    fit : OutcomeTable
+        What the weights are fitted on.
+    select : OutcomeTable
+        Chooses checkpoint, seed and configuration.
+    calibrate : OutcomeTable
+        Sets the score's slope and offset, the dial's table and the quantiles.
+    test : OutcomeTable
+        Opened once, for the report.
+    seen : OutcomeTable
+        With a split by domain: a tenth of the rows of the fitted domains, held out by prompt; else
+        empty. Tells how the router does on domains it knows.
+    facts : mapping
+        Counts and choices, for the manifest.
+    """
+
+    fit: OutcomeTable
+    select: OutcomeTable
+    calibrate: OutcomeTable
+    test: OutcomeTable
+    seen: OutcomeTable
+    facts: dict[str, Any]
+
+
+def split_pair(
+    table: OutcomeTable,
+    edge: str,
+    cloud: str,
+    *,
+    by: SplitBy,
+    seed: int,
+    also_fit: OutcomeTable | None = None,
+) -> PairSplit:
+    """Select the pair, drop duplicate prompts, split by hash.
+
+    Parameters
+    ----------
+    also_fit : OutcomeTable, optional
+        Rows used for fitting only; those whose prompt stands in another part are dropped.
+
+    Raises
+    ------
+    DataError
+        If a part comes out empty, or a row has no domain where the split is by domain.
+    """
+    if by not in get_args(SplitBy):
+        raise ConfigError(f"split is by {by!r}; choose from {list(get_args(SplitBy))}")
+    pair = table.with_pair(edge, cloud)
+    unique = pair.table.deduplicated()
+    parts = (split_by_domain if by == "domain" else split_by_prompt)(unique.table, seed, PARTS)
+    empty = [name for name, held in parts.items() if not len(held)]
+    if empty:
+        raise DataError(
+            f"the split of {len(unique.table)} rows by {by} leaves {empty} empty; give more rows, "
+            "another --split-seed, or --split-by prompt"
+        )
+    fit, seen = parts["fit"], OutcomeTable(rows=(), source=table.source)
+    if by == "domain":
+        held = split_by_prompt(fit, seed, _SEEN)
+        fit, seen = held["fit"], held["seen"]
+    added = 0
+    if also_fit is not None:
+        extra = _without(
+            also_fit.with_pair(edge, cloud).table.deduplicated().table,
+            (*(parts[name] for name in ("select", "calibrate", "test")), seen, fit),
+        )
+        added = len(extra)
+        fit = joined((fit, extra))
+    facts = {
+        "by": by,
+        "seed": seed,
+        "shares": dict(PARTS),
+        "rows": {name: len(held) for name, held in parts.items()}
+        | {"fit": len(fit), "seen": len(seen), "fit_from_other_tables": added},
+        "domains": {name: _domain_names(held) for name, held in parts.items()},
+        "rows_without_the_pair": pair.dropped,
+        "duplicates": unique.duplicates,
+        "conflicting_duplicates": unique.conflicts,
+    }
+    return PairSplit(
+        fit=fit,
+        select=parts["select"],
+        calibrate=parts["calibrate"],
+        test=parts["test"],
+        seen=seen,
+        facts=facts,
+    )
+
+
+def _without(table: OutcomeTable, others: Sequence[OutcomeTable]) -> OutcomeTable:
+    taken = {key for other in others for key in other.prompt_hashes()}
+    return table.select([i for i, key in enumerate(table.prompt_hashes()) if key not in taken])
+
+
+def _domain_names(table: OutcomeTable) -> list[str]:
+    return sorted({domain for domain in table.domains() if domain is not None})

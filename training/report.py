@@ -1,0 +1,52 @@
+"""What a run reports of its bundle: test rows and, with a split by domain, rows of seen domains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hybridroute.edge_runtime.bundle import Bundle
+from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.embeddings import frozen_embeddings
+from hybridroute.training.judge import Embedded, against_baselines, evaluate_bundle
+from hybridroute.training.outcomes import OutcomeTable
+from hybridroute.training.pair_split import PairSplit
+
+if TYPE_CHECKING:
+    from hybridroute.training.pipeline import TrainingPlan
+
+
+def report_on(bundle: Bundle, plan: TrainingPlan, split: PairSplit) -> dict[str, Any]:
+    """Evaluate the exported bundle on the held-out parts, beside the baselines.
+
+    ``unseen`` holds the test rows; ``seen`` the held-out rows of fitted domains, if there are any.
+    """
+    parts = {"unseen": split.test}
+    if len(split.seen):
+        parts["seen"] = split.seen
+    found: dict[str, Any] = {}
+    for name, table in parts.items():
+        found[name] = evaluate_bundle(bundle, table, plan.edge, plan.cloud)
+    if plan.baselines:
+        fitted = _embedded(split.fit, plan)
+        for name, table in parts.items():
+            found[name]["baselines"] = _baselines(bundle, plan, fitted, _embedded(table, plan))
+    return found
+
+
+def _embedded(table: OutcomeTable, plan: TrainingPlan) -> Embedded:
+    held = frozen_embeddings(
+        table.texts(), encoder=plan.config.encoder, max_tokens=plan.config.max_tokens
+    )
+    return Embedded(table=table, embeddings=held)
+
+
+def _baselines(
+    bundle: Bundle, plan: TrainingPlan, fitted: Embedded, judged: Embedded
+) -> list[dict[str, Any]] | str:
+    scores = bundle.scorer().score(judged.table.texts())
+    try:
+        return against_baselines(
+            scores, fitted, judged, plan.edge, plan.cloud, seed=plan.split_seed
+        )
+    except DataError as exc:
+        return str(exc)

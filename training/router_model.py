@@ -1,0 +1,85 @@
+"""The router's network, defined once: encoder -> pooled state -> head logits -> score.
+
+Fitting, export and the parity check all use this module; the device runs its export.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from hybridroute.edge_runtime.protocols import ScoreKind
+from hybridroute.training.fit_config import HeadsKind, PoolingKind
+
+EDGE, CLOUD, LABEL = 0, 1, 2
+"""Columns of the logits with ``arms`` heads; ``label`` heads have one column."""
+
+
+class RouterModel(nn.Module):
+    """An encoder with one logit per head.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        Gives ``last_hidden_state`` of shape (batch, tokens, width).
+    width : int
+    heads : {"label", "arms"}
+    pooling : {"mean", "first"}
+    """
+
+    def __init__(
+        self, encoder: nn.Module, *, width: int, heads: HeadsKind, pooling: PoolingKind
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.heads = heads
+        self.pooling = pooling
+        self.head = nn.Linear(width, 1 if heads == "label" else 3)
+        nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+
+    @property
+    def score_kind(self) -> ScoreKind:
+        """What the score of these heads estimates."""
+        return "label" if self.heads == "label" else "gap"
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Head logits of shape (batch, heads)."""
+        hidden = self.encoder(
+            input_ids=input_ids, attention_mask=attention_mask
+        ).last_hidden_state  # (batch, tokens, width)
+        first = self.pooling == "first"
+        pooled = hidden[:, 0] if first else mean_pooled(hidden, attention_mask)
+        logits: Tensor = self.head(pooled)
+        return logits
+
+
+def mean_pooled(hidden: Tensor, attention_mask: Tensor) -> Tensor:
+    """The mean state over the real tokens: (batch, tokens, width) to (batch, width)."""
+    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)  # (batch, tokens, 1)
+    return (hidden * mask).sum(1) / mask.sum(1).clamp(min=1.0)
+
+
+def evidence(logits: Tensor, heads: HeadsKind) -> Tensor:
+    """What the score is a logistic function of, shape (batch,).
+
+    The label's logit, or p_edge - p_cloud in (-1, 1): the expected gap of the scaled qualities.
+    """
+    if heads == "label":
+        return logits[:, 0]
+    return torch.sigmoid(logits[:, EDGE]) - torch.sigmoid(logits[:, CLOUD])
+
+
+class ScoringModule(nn.Module):
+    """What is exported: token ids to a score in [0, 1], sigmoid(slope * evidence + offset)."""
+
+    def __init__(self, model: RouterModel, *, slope: float, offset: float) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("slope", torch.tensor(slope, dtype=torch.float32))
+        self.register_buffer("offset", torch.tensor(offset, dtype=torch.float32))
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Scores of shape (batch,)."""
+        logits = self.model(input_ids, attention_mask)
+        return torch.sigmoid(self.slope * evidence(logits, self.model.heads) + self.offset)

@@ -1,0 +1,22 @@
+"""What a training process sets in torch, once, from the command line."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from hybridroute.training.fit_config import Precision
+
+
+def use_threads(threads: int) -> None:
+    """Limit torch's threads; 0 leaves its own choice."""
+    if threads:
+        torch.set_num_threads(threads)
+
+
+def chosen_precision(asked: Literal["auto", "fp32", "bf16"]) -> Precision:
+    """``auto`` is bf16 where the CPU multiplies it natively (about twice as fast), else fp32."""
+    if asked != "auto":
+        return asked
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
