@@ -18,6 +18,7 @@ from hybridroute.edge_runtime.errors import ConfigError
 FILE_NAME = "hybridroute.toml"
 FILE_VARIABLE = "HYBRIDROUTE_CONFIG"
 _PREFIX = "HYBRIDROUTE_"
+_OTHER_VARIABLES = ("HYBRIDROUTE_CACHE", "HYBRIDROUTE_DATA")
 _AMOUNTS = ("dial", "threshold", "cost_advantage")
 _SECRETS = ("key", "api_key", "token", "secret", "password")
 
@@ -139,6 +140,15 @@ def load_settings(
 def variable_of(section: str, key: str) -> str:
     """The environment variable's name for one setting."""
     return f"{_PREFIX}{section}_{key}".upper()
+
+
+def unknown_variables(environ: Mapping[str, str], settings: Settings) -> list[str]:
+    """HYBRIDROUTE_* variables that set nothing: misspelt, most likely."""
+    known = {
+        variable_of(name, item.name) for name, kind in _SECTIONS.items() for item in fields(kind)
+    }
+    known |= {FILE_VARIABLE, *_OTHER_VARIABLES, settings.cloud.api_key_env or ""}
+    return sorted(name for name in environ if name.startswith(_PREFIX) and name not in known)
 
 
 def _find_file(environ: Mapping[str, str], folder: Path) -> Path | None:

@@ -174,6 +174,14 @@ class TestAsk:
         assert (running.returncode, out) == (130, "")
         assert "Traceback" not in err
 
+    @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+    def test_any_answer_can_be_printed(self, bundle, tmp_path, encoding):
+        text = "caf\u00e9 \ud800 \u4e2d"
+        with play.CloudServer(play.answer(play.whole(text))) as server:
+            arguments = ("ask", "--json", HARD, "--bundle", bundle, *cloud_flags(server))
+            done = run(*arguments, cwd=tmp_path, PYTHONIOENCODING=encoding)
+        assert document(done)["content"].startswith("caf\u00e9")
+
     def test_an_answer_cannot_steer_the_terminal(self):
         assert ask.printable("a\x1b[2Jb\x07\n\tc\x9bd é 中") == "a[2Jb\n\tcd é 中"
 

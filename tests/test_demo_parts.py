@@ -53,7 +53,7 @@ def answered(arm, **changes):
 
 def shown(*given, width=80):
     out = Console(file=io.StringIO(), width=width)
-    show_answers(out, iter(given), dial=0.3, requested=0.7)
+    show_answers(out, iter(given), rows=len(given), dial=0.3, requested=0.7)
     return out.file.getvalue()
 
 
@@ -112,6 +112,15 @@ def test_the_table_holds_every_column_at_80_columns():
     for cell in ("What?", "0.500", "0.600", "edge", "First second", "0.10", "0.25"):
         assert cell in text
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("height", [24, 6])
+def test_on_a_terminal_every_row_is_there_in_the_end(height):
+    out = Console(file=io.StringIO(), width=80, height=height, force_terminal=True)
+    given = [answered("edge", content=f"answer-{n}") for n in range(5)]
+    assert show_answers(out, iter(given), rows=5, dial=0.3, requested=0.7) == given
+    end = out.file.getvalue()[-1500:]
+    assert all(f"answer-{n}" in end for n in range(5))
 
 
 def test_an_out_of_scope_query_shows_no_score_and_a_note():

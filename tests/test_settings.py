@@ -3,7 +3,7 @@
 import pytest
 
 from hybridroute.edge_runtime.errors import ConfigError
-from hybridroute.settings import Settings, load_settings
+from hybridroute.settings import Settings, load_settings, unknown_variables
 
 
 def load(folder, text=None, environ=None, **flags):
@@ -86,6 +86,18 @@ def test_a_variable_of_a_wrong_type_is_named(tmp_path, text, said):
         return
     with pytest.raises(ConfigError, match=f"HYBRIDROUTE_ROUTER_DIAL is 'x'; give {said}"):
         load(tmp_path, environ=environ)
+
+
+def test_variables_that_set_nothing_are_found(tmp_path):
+    environ = {
+        "HYBRIDROUTE_DIAL": "1",
+        "HYBRIDROUTE_ROUTER_DIAL": "1",
+        "HYBRIDROUTE_DATA": "x",
+        "HYBRIDROUTE_KEY": "sk",
+        "PATH": "/",
+    }
+    held = load(tmp_path, cloud={"api_key_env": "HYBRIDROUTE_KEY"})
+    assert unknown_variables(environ, held) == ["HYBRIDROUTE_DIAL"]
 
 
 def test_the_variable_that_holds_a_key_may_be_named_empty_by_flag(tmp_path):

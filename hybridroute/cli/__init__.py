@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 
@@ -15,4 +16,8 @@ def main() -> None:
         sys.exit(1)
     from hybridroute.cli.app import run
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # An answer may hold what the terminal's encoding, or UTF-8 itself, cannot.
+            stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))

@@ -87,7 +87,7 @@ def _answer_body(client: HybridClient, asked: Mapping[str, Any]) -> dict[str, An
 
 def _stream(client: HybridClient, asked: Mapping[str, Any]) -> None:
     out = sys.stdout
-    clean = printable if out.isatty() else _encodable
+    clean = printable if out.isatty() else str
     with client.chat.completions.create(**asked, stream=True) as stream:
         for chunk in stream:
             for choice in chunk.choices:
@@ -98,7 +98,3 @@ def _stream(client: HybridClient, asked: Mapping[str, Any]) -> None:
         decision = stream.decision
         tell = say if decision.reason == "fallback" else progress
         tell(decision.explain())
-
-
-def _encodable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")

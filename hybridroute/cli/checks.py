@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -85,8 +86,7 @@ def examine(flags: Mapping[str, Mapping[str, Any]]) -> Health:
     except HybridRouteError as exc:
         wrong = Finding(name="settings", status="error", found=str(exc))
         return Health(findings=(_versions(), wrong), routes=False, arms=())
-    where = "none; defaults, variables and flags" if settings.file is None else str(settings.file)
-    settings_found = Finding(name="settings", status="ok", found=f"file: {where}")
+    settings_found = _settings(settings)
     router = tuple(_router(settings))
     edge = tuple(_edge(settings))
     cloud = _checked("cloud", lambda: _cloud(settings))
@@ -94,6 +94,18 @@ def examine(flags: Mapping[str, Mapping[str, Any]]) -> Health:
     arms += ["cloud"] if cloud.status == "ok" else []
     findings = (_versions(), *_extras(), *_plugins(), settings_found, *router, *edge, cloud)
     return Health(findings=findings, routes=_all_ok(router), arms=tuple(arms))
+
+
+def _settings(settings: Settings) -> Finding:
+    from hybridroute.settings import unknown_variables
+
+    where = "none; defaults, variables and flags" if settings.file is None else str(settings.file)
+    unknown = unknown_variables(os.environ, settings)
+    if not unknown:
+        return Finding(name="settings", status="ok", found=f"file: {where}")
+    found = f"file: {where}; {', '.join(unknown)} set nothing"
+    advice = "a variable is HYBRIDROUTE_SECTION_KEY, for example HYBRIDROUTE_ROUTER_DIAL"
+    return Finding(name="settings", status="warning", found=found, advice=advice)
 
 
 def _all_ok(findings: tuple[Finding, ...]) -> bool:

@@ -155,7 +155,7 @@ def _print_tables(
     for dial in dials:
         asked = answers(client, queries, dial=dial, max_tokens=max_tokens)
         requested = requested_share(client, dial)
-        given = show_answers(out, asked, dial=dial, requested=requested)
+        given = show_answers(out, asked, rows=len(queries), dial=dial, requested=requested)
         splits.append(split_of(given, dial=dial, requested=requested))
     show_splits(out, splits)
     out.print(

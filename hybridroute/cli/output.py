@@ -26,9 +26,11 @@ def progress(text: str) -> None:
 
 def print_json(document: Any, *, one_line: bool = False) -> None:
     """One JSON document on stdout, and a newline."""
-    text = json.dumps(document, ensure_ascii=False, indent=None if one_line else 2, allow_nan=False)
-    # A lone surrogate of a prompt or answer cannot be written as UTF-8.
-    sys.stdout.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    text = json.dumps(
+        document, ensure_ascii=not is_utf8, indent=None if one_line else 2, allow_nan=False
+    )
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
@@ -41,5 +43,4 @@ def console(*, stderr: bool = False) -> Console:
 
 def printable(text: str) -> str:
     """The text without control characters: an answer must not steer the terminal."""
-    kept = (char for char in text if char.isprintable() or char in _KEPT_CONTROLS or char == " ")
-    return "".join(kept).encode("utf-8", "replace").decode("utf-8")
+    return "".join(char for char in text if char.isprintable() or char in _KEPT_CONTROLS)

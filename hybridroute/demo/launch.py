@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from importlib.resources import files
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -92,7 +93,8 @@ class StandInCloud:
 
     def close(self) -> None:
         """End the process; safe to call twice."""
-        _pipe(self._process.stdin).close()
+        with suppress(OSError):  # what was not sent can no longer be
+            _pipe(self._process.stdin).close()
         try:
             self._process.wait(_GRACE_S)
         except subprocess.TimeoutExpired:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 
@@ -14,24 +15,33 @@ from rich.text import Text
 from hybridroute.cli.output import printable
 from hybridroute.demo.session import Answer, Split
 
+_FENCE = re.compile(r"```\w*")
+_FRAME_LINES = 8
+"""Title, heading, notes and the lines between them."""
+
 _STYLE = {"edge": "green", "cloud": "cyan"}
 
 
 def show_answers(
-    out: Console, given: Iterator[Answer], *, dial: float, requested: float
+    out: Console, given: Iterator[Answer], *, rows: int, dial: float, requested: float
 ) -> list[Answer]:
-    """Print the table of one dial setting, row by row on a terminal; returns the answers."""
+    """Print the table of one dial setting; returns the answers.
+
+    On a terminal that holds all its rows it grows row by row.
+    """
     table = _table(f"Dial {dial:g}: about {1 - requested:.0%} of queries for the cloud")
     held: list[Answer] = []
-    live = Live(table, console=out, auto_refresh=False, vertical_overflow="visible")
-    with live if out.is_terminal else nullcontext():
+    grows = out.is_terminal and rows + _FRAME_LINES <= out.height
+    live = Live(table, console=out, auto_refresh=False)
+    waiting = out.status("asking") if out.is_terminal else nullcontext()
+    with live if grows else waiting:
         for answer in given:
             held.append(answer)
             table.add_row(*_row(answer))
-            if out.is_terminal:
+            if grows:
                 live.refresh()
         table.caption = _caption(held)
-    if not out.is_terminal:
+    if not grows:
         out.print(table)
     out.print()
     return held
@@ -39,7 +49,8 @@ def show_answers(
 
 def show_splits(out: Console, splits: Sequence[Split]) -> None:
     """Print the cost advantage of every dial setting, requested beside measured."""
-    table = Table(box=SIMPLE_HEAD, title="Cost advantage: the share answered on the edge")
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.title = "Cost advantage: the share answered on the edge"
     table.title_justify, table.title_style = "left", "bold"
     for name in ("dial", "requested", "measured", "edge", "cloud"):
         table.add_column(name, justify="right")
@@ -56,7 +67,7 @@ def _table(title: str) -> Table:
     table.add_column("query", ratio=3, no_wrap=True, overflow="ellipsis")
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("threshold", justify="right", no_wrap=True)
-    table.add_column("arm", no_wrap=True)
+    table.add_column("arm", no_wrap=True, min_width=len("cloud*"))
     table.add_column("first words", ratio=2, no_wrap=True, overflow="ellipsis")
     table.add_column("first\ntoken", justify="right", no_wrap=True)
     table.add_column("total", justify="right", no_wrap=True)
@@ -67,7 +78,8 @@ def _row(answer: Answer) -> Iterable[Text]:
     made = answer.decision
     scored = made.score is not None and made.reason != "out_of_scope"
     mark = {"out_of_scope": "*", "fallback": "!"}.get(made.reason, "")
-    words = " ".join(printable(answer.content).split()) or "(nothing)"
+    unfenced = _FENCE.sub(" ", printable(answer.content))
+    words = " ".join(unfenced.split()) or "(nothing)"
     return (
         Text(printable(answer.query)),
         Text(f"{made.score:.3f}" if scored else "-"),

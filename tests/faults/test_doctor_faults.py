@@ -101,6 +101,12 @@ def test_a_bundle_without_golden_vectors_is_a_warning(tmp_path):
     assert (body["routes"], found["router"]["status"]) == (True, "warning")
 
 
+def test_a_misspelt_variable_is_a_warning(bundle, tmp_path):
+    _, found = examined("--bundle", str(bundle), cwd=tmp_path, HYBRIDROUTE_DIAL="1")
+    assert found["settings"]["status"] == "warning"
+    assert "HYBRIDROUTE_DIAL set nothing" in found["settings"]["found"]
+
+
 def test_a_wrong_settings_file_is_a_finding(tmp_path):
     (tmp_path / "hybridroute.toml").write_text("[router]\ndail = 1\n")
     body, found = examined(cwd=tmp_path)
