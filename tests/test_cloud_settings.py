@@ -62,3 +62,22 @@ def test_wrong_settings_are_named_without_secrets(more: dict[str, Any], words: s
 )
 def test_hosts_that_are_allowed(base_url: str) -> None:
     assert settings(base_url).base_url == base_url
+
+
+def test_a_key_is_sent_to_no_host_that_it_was_not_named_for() -> None:
+    with pytest.raises(ConfigError, match="no key is named for other.example"):
+        CloudSettings(base_url="https://other.example/v1", model="big")
+
+
+@pytest.mark.parametrize("base_url", ["https://api.openai.com/v1", "http://127.0.0.1:8080/v1"])
+def test_the_usual_variable_is_for_openai_and_this_machine(base_url: str) -> None:
+    assert CloudSettings(base_url=base_url, model="big").key_variable == "OPENAI_API_KEY"
+
+
+@pytest.mark.parametrize(
+    ("named", "variable"),
+    [({"api_key_env": "MY_KEY"}, "MY_KEY"), ({"api_key_env": ""}, ""), ({"api_key": KEY}, "")],
+)
+def test_any_host_takes_a_key_that_was_named(named: dict[str, str], variable: str) -> None:
+    settings = CloudSettings(base_url="https://other.example/v1", model="big", **named)
+    assert settings.key_variable == variable

@@ -166,15 +166,15 @@ class CloudArm:
 
     def _key(self) -> str | None:
         settings = self.settings
-        if settings.api_key is not None or not settings.api_key_env:
+        if settings.api_key is not None or not settings.key_variable:
             return settings.api_key
         # Pasted keys often end with a newline.
-        key = os.environ.get(settings.api_key_env, "").strip()
+        key = os.environ.get(settings.key_variable, "").strip()
         if not key:
-            text = f"no key: the environment variable {settings.api_key_env} is not set; set it"
+            text = f"no key: the environment variable {settings.key_variable} is not set; set it"
             raise ArmRefused(f"{text}, or api_key_env='' for a server without", arm=self._name)
         if not usable_key(key):
-            text = f"the environment variable {settings.api_key_env} holds no usable key"
+            text = f"the environment variable {settings.key_variable} holds no usable key"
             raise ArmRefused(f"{text}: it has spaces or is not ASCII", arm=self._name)
         return key
 

@@ -147,7 +147,7 @@ class Failures:
         return ArmError(f"{text}; expected 200", arm=self._arm, status=status)
 
     def _advice(self, status: int, words: str) -> str:
-        variable = self._settings.api_key_env
+        variable = self._settings.key_variable
         key = f"the key in {variable}" if variable and not self._settings.api_key else "the key"
         if "stream_options" in words:
             return "; set stream_usage=False"

@@ -13,6 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 from hybridroute.edge_runtime.errors import ConfigError
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_DEFAULT_VARIABLE = "OPENAI_API_KEY"
+_DEFAULT_HOST = "api.openai.com"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 
@@ -28,9 +30,10 @@ class CloudSettings:
         ``http`` is for loopback hosts, or any host with ``allow_insecure_http``.
     model : str
         The model's name, sent in the body.
-    api_key_env : str
+    api_key_env : str or None
         Name of the environment variable that holds the key, read at every call; ``""`` when the
-        server needs no key.
+        server needs no key. None is OPENAI_API_KEY for api.openai.com and for this machine; any
+        other host's must be named, so that no host is sent another one's key.
     api_key : str or None
         The key itself, in place of ``api_key_env``.
     headers : mapping of str to str
@@ -73,7 +76,7 @@ class CloudSettings:
 
     base_url: str
     model: str
-    api_key_env: str = "OPENAI_API_KEY"
+    api_key_env: str | None = None
     api_key: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     connect_timeout_s: float = 5.0
@@ -105,6 +108,15 @@ class CloudSettings:
             raise ConfigError("model is empty; give the name the server knows")
         _check_key(self.api_key, self.api_key_env)
         self._check_numbers()
+        self._check_key_is_meant_for_host()
+
+    def _check_key_is_meant_for_host(self) -> None:
+        if self.api_key is None and self.api_key_env is None and not self._is_default_host:
+            raise ConfigError(
+                f"no key is named for {self.host}: set api_key_env to the name of the variable "
+                f"that holds it, or to '' if it needs none ({_DEFAULT_VARIABLE} is sent to "
+                f"{_DEFAULT_HOST} and to this machine only)"
+            )
 
     def _check_numbers(self) -> None:
         for name in ("connect_timeout_s", "chunk_timeout_s", "total_timeout_s"):
@@ -122,6 +134,17 @@ class CloudSettings:
                 f"max_tokens_field is {self.max_tokens_field!r}; use 'max_tokens' or "
                 "'max_completion_tokens'"
             )
+
+    @property
+    def key_variable(self) -> str:
+        """The variable that the key is read from; "" where none is."""
+        if self.api_key is not None:
+            return ""
+        return _DEFAULT_VARIABLE if self.api_key_env is None else self.api_key_env
+
+    @property
+    def _is_default_host(self) -> bool:
+        return self.host == _DEFAULT_HOST or self.is_loopback
 
     @property
     def host(self) -> str:
@@ -166,10 +189,12 @@ def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return dict(headers)
 
 
-def _check_key(api_key: str | None, api_key_env: str) -> None:
+def _check_key(api_key: str | None, api_key_env: str | None) -> None:
     if api_key is not None and not usable_key(api_key):
         raise ConfigError("api_key is empty or not plain ASCII text; use the key as it was given")
-    if not isinstance(api_key_env, str) or (api_key_env and not _VARIABLE.fullmatch(api_key_env)):
+    if api_key_env is None or api_key_env == "":
+        return
+    if not isinstance(api_key_env, str) or not _VARIABLE.fullmatch(api_key_env):
         raise ConfigError(
             "api_key_env is not a variable's name (its value is not shown: it may be the key "
             "itself); give a name like OPENAI_API_KEY"
