@@ -223,11 +223,12 @@ class TestCalibrate:
         assert "is not a bundle" in failed(done)
         assert [path.name for path in (tmp_path / "precious").iterdir()] == ["file"]
 
-    def test_out_is_asked_for(self, bundle, tmp_path):
+    def test_without_out_the_new_bundle_is_put_beside_and_named(self, bundle, tmp_path):
         self.write_prompts(tmp_path)
         done = run("calibrate", "--prompts", "mine.txt", "--bundle", bundle, cwd=tmp_path)
-        assert done.returncode == 2
-        assert "--out" in done.stderr
+        assert done.returncode == 0
+        assert "hybridroute-bundle" in done.stdout
+        assert (tmp_path / "hybridroute-bundle" / "manifest.json").is_file()
 
 
 class TestModels:

@@ -22,7 +22,9 @@ def calibrate(
         Path,
         typer.Option(help='One prompt a line, or JSON lines with "prompt" or "messages".'),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the new bundle; may name the old one.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the new bundle; may name the old one.")
+    ] = Path("hybridroute-bundle"),
     bundle: options.Bundle = None,
     json: options.Json = False,
 ) -> None:
