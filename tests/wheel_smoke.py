@@ -23,7 +23,9 @@ def check(fine: bool, what: str) -> None:
 
 
 def said(*arguments: str) -> str:
-    done = subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [COMMAND, *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
     check(done.returncode == 0, f"`hybridroute {' '.join(arguments)}` failed: {done.stderr}")
     return done.stdout
 
@@ -43,7 +45,7 @@ def main() -> None:
     decision = json.loads(said("route", "--json", "What is 2+2?"))
     check(decision.keys() >= KEYS, f"`route --json` gave {sorted(decision)}")
     check(decision["score"] is not None, "`route --json` did not score")
-    print(f"wheel: hybridroute {hybridroute.__version__}, {decision['arm']}, {decision['score']}")
+    sys.stdout.write(f"the wheel of hybridroute {hybridroute.__version__} is whole\n")
 
 
 if __name__ == "__main__":

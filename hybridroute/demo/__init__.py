@@ -1,0 +1,1 @@
+"""The demo: one small model on the device, another behind real HTTP, the same queries twice."""
