@@ -50,7 +50,7 @@ def test_imports_go_one_way() -> None:
 
 
 def test_a_relative_import_and_import_module_are_seen() -> None:
-    code = "def f():\n    from .. import training\n    import_module('torch.nn')\n    from . import x\n"
+    code = "def f():\n    from .. import training\n    import_module('torch.nn')\nfrom . import x"
     path = sources("edge_runtime")[0].path.with_name("made_up.py")
     made = Source(
         layer="edge_runtime",
