@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybridroute.edge_runtime.errors import BundleError
-from hybridroute.edge_runtime.manifest import FileRecord, Manifest
+from hybridroute.edge_runtime.manifest import FileRecord, Manifest, check_file_name
 
 if TYPE_CHECKING:
     from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
@@ -45,7 +45,7 @@ class Bundle:
         folder = Path(path)
         try:
             text = (folder / MANIFEST).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as exc:
+        except (OSError, ValueError) as exc:  # ValueError: not UTF-8, or a NUL in the path
             raise BundleError(
                 f"no bundle at {folder}: {MANIFEST} cannot be read ({exc}). Give the folder that "
                 "`hybridroute train --out` wrote, or leave the bundle out to use the default"
@@ -74,11 +74,15 @@ class Bundle:
         Raises
         ------
         BundleError
-            If the place holds something that is not a bundle, or cannot be written.
+            If the place holds something that is not a bundle, a file is missing or has no plain
+            name, or it cannot be written.
         """
-        folder = Path(path)
-        if folder.exists() and not _replaceable(folder):
-            raise BundleError(f"{folder} exists and is not a bundle; give another folder")
+        folder = check_place(path)
+        missing = sorted({MODEL, TOKENIZER, CARD} - set(files))
+        if missing:
+            raise BundleError(f"a bundle needs {missing} too; give them")
+        for name in files:
+            check_file_name(name)
         records = {
             name: FileRecord(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
             for name, data in sorted(files.items())
@@ -88,7 +92,7 @@ class Bundle:
             _write_folder(folder, {**files, MANIFEST: sealed.to_json().encode("utf-8")})
         except OSError as exc:
             raise BundleError(f"cannot write the bundle to {folder}: {exc}") from exc
-        return cls(folder, sealed)
+        return cls(Path(path), sealed)
 
     def read(self, name: str) -> bytes:
         """The bytes of one file, checked against the manifest.
@@ -99,7 +103,7 @@ class Bundle:
             If the file is not listed, missing or altered.
         """
         record = self.manifest.files.get(name)
-        if record is None or Path(name).name != name:
+        if record is None:
             raise BundleError(f"{name!r} is not a file of the bundle at {self.path}")
         try:
             data = (self.path / name).read_bytes()
@@ -129,6 +133,30 @@ class Bundle:
         from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
 
         return OnnxScorer.from_bundle(self, threads=threads)
+
+
+def check_place(path: str | Path) -> Path:
+    """The folder that a bundle written to ``path`` will be, links resolved; nothing is written.
+
+    Raises
+    ------
+    BundleError
+        If something that is not a bundle stands there, it is the current folder, or no folder can
+        be made there.
+    """
+    try:
+        folder = Path(path).resolve()
+        held = folder.exists()
+    except (OSError, ValueError, RuntimeError) as exc:
+        raise BundleError(f"cannot write a bundle to {str(path)!r}: {exc}") from exc
+    if folder in (Path.cwd(), *Path.cwd().parents):
+        raise BundleError(f"{folder} is the current folder or holds it; give another folder")
+    if held and not _replaceable(folder):
+        raise BundleError(f"{folder} exists and is not a bundle; give another folder")
+    parent = next(place for place in folder.parents if place.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise BundleError(f"no folder can be made in {parent}; give another one for the bundle")
+    return folder
 
 
 def default_bundle_path() -> Path:
@@ -163,7 +191,14 @@ def _swap(fresh: Path, folder: Path) -> None:
         return
     # Two renames: a folder cannot be replaced by a rename while it holds files. A crash between
     # them leaves the old bundle beside, whole, under a name that says what it is.
-    old = folder.with_name(f".{folder.name}-replaced-{os.getpid()}")
-    folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-replaced-", dir=folder.parent))
+    old = aside / folder.name
+    try:
+        folder.rename(old)
+        fresh.rename(folder)
+    except BaseException:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        aside.rmdir()
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

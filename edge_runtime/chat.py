@@ -46,12 +46,11 @@ class ChatRequest:
 
     def __post_init__(self) -> None:
         _check_messages(self.messages)
-        _check_range("max_tokens", self.max_tokens, 1, None)
         _check_range("temperature", self.temperature, 0.0, 2.0)
         _check_range("top_p", self.top_p, 0.0, 1.0)
-        _check_range("n", self.n, 1, 128)
-        if any(not isinstance(text, str) or not text for text in self.stop):
-            raise RequestError("stop holds an empty or non-text string; give non-empty strings")
+        _check_whole("max_tokens", self.max_tokens, 1, None)
+        _check_whole("n", self.n, 1, 128)
+        _check_stop(self.stop)
 
     @property
     def has_images(self) -> bool:
@@ -74,16 +73,32 @@ def _check_messages(messages: Sequence[Message]) -> None:
     if not messages:
         raise RequestError("messages is empty; give at least one user message")
     for position, message in enumerate(messages):
-        if not isinstance(message, Mapping):
-            kind = type(message).__name__
-            raise RequestError(f"messages[{position}] is a {kind}; give a mapping with role")
+        _check_mapping(f"messages[{position}]", message)
         role = message.get("role")
-        if role not in ROLES:
+        if not isinstance(role, str) or role not in ROLES:
             raise RequestError(f"messages[{position}].role is {role!r}; use one of {sorted(ROLES)}")
         content = message.get("content")
         if not (content is None or isinstance(content, (str, list, tuple))):
             kind = type(content).__name__
             raise RequestError(f"messages[{position}].content is a {kind}; give text or parts")
+
+
+def _check_mapping(name: str, value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise RequestError(f"{name} is a {type(value).__name__}; give a mapping with role")
+
+
+def _check_stop(stop: object) -> None:
+    if not isinstance(stop, (tuple, list)):
+        raise RequestError(f"stop is a {type(stop).__name__}; give a tuple of strings")
+    if any(not isinstance(text, str) or not text for text in stop):
+        raise RequestError("stop holds an empty or non-text string; give non-empty strings")
+
+
+def _check_whole(name: str, value: float | None, low: int, high: int | None) -> None:
+    _check_range(name, value, low, high)
+    if value is not None and not isinstance(value, int):
+        raise RequestError(f"{name} is {value!r}; give a whole number")
 
 
 def _check_range(name: str, value: float | None, low: float, high: float | None) -> None:
@@ -147,7 +162,8 @@ class Completion:
 
     def to_dict(self) -> dict[str, Any]:
         """The OpenAI-shaped JSON object."""
-        return plain(self)
+        held: dict[str, Any] = plain(self)
+        return held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +197,8 @@ class CompletionChunk:
 
     def to_dict(self) -> dict[str, Any]:
         """The OpenAI-shaped JSON object."""
-        return plain(self)
+        held: dict[str, Any] = plain(self)
+        return held
 
 
 _OMIT_WHEN_NONE = frozenset({"tool_calls", "usage"})

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -20,6 +22,8 @@ GRID = 1000
 """Dial and quantile tables have GRID + 1 entries: settings 0, 1/GRID, ..., 1."""
 ALL_CLOUD_THRESHOLD = 1.01
 """Above every score: with it, everything goes to the cloud."""
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+_MOST_TOKENS = 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,9 @@ class DialTable:
     def __post_init__(self) -> None:
         for item in fields(self):
             _check_grid(f"dial.{item.name}", getattr(self, item.name))
+        _check_rising("dial.thresholds", self.thresholds)
+        if not all(0.0 <= share <= 1.0 for share in self.cloud_share):
+            raise BundleError("dial.cloud_share holds a value outside 0 to 1; make it again")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +84,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreQuantiles:
-    """Quantiles of the scores at i / GRID, i = 0..GRID: what maps a cost advantage to a threshold."""
+    """Quantiles of the scores at i / GRID, i = 0..GRID: from a cost advantage to a threshold."""
 
     source: str
     n: int
@@ -85,8 +92,7 @@ class ScoreQuantiles:
 
     def __post_init__(self) -> None:
         _check_grid("score_quantiles.values", self.values)
-        if any(b < a for a, b in zip(self.values, self.values[1:], strict=False)):
-            raise BundleError("score_quantiles.values must not decrease; make the bundle again")
+        _check_rising("score_quantiles.values", self.values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,11 +161,14 @@ class Manifest:
             )
         if self.score_kind not in ("label", "gap"):
             raise BundleError(f"score_kind is {self.score_kind!r}; it must be 'label' or 'gap'")
-        if self.max_tokens < 8:
-            raise BundleError(f"max_tokens is {self.max_tokens}; it must be at least 8")
+        if not 8 <= self.max_tokens <= _MOST_TOKENS:
+            limits = f"from 8 to {_MOST_TOKENS}"
+            raise BundleError(f"max_tokens is {self.max_tokens}; it must be {limits}")
         if not 0.0 <= self.unknown_token_limit <= 1.0:
             limit = self.unknown_token_limit
             raise BundleError(f"unknown_token_limit is {limit}; it must be from 0 to 1")
+        for name in self.files:
+            check_file_name(name)
 
     def to_json(self) -> str:
         """The manifest as JSON text."""
@@ -172,14 +181,18 @@ class Manifest:
         Raises
         ------
         BundleError
-            If it is not JSON, of a newer schema, or a field is missing, unknown or of a wrong type.
+            If it is not JSON, of a newer schema, or a field is missing, unknown, not finite or of
+            a wrong type.
         """
         try:
-            held = json.loads(text)
-        except ValueError as exc:
+            held = json.loads(text, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as exc:
             raise BundleError(f"manifest.json is not JSON ({exc}); fetch the bundle again") from exc
-        version = held.get("schema_version") if isinstance(held, dict) else None
-        if isinstance(version, int) and version > SCHEMA_VERSION:
+        if isinstance(held, dict) and not isinstance(held.get("schema_version"), int):
+            raise BundleError("manifest.json states no schema_version; fetch the bundle again")
+        if isinstance(held, dict) and held["schema_version"] > SCHEMA_VERSION:
+            # Before the fields are looked at: a newer schema has others.
+            version = held["schema_version"]
             raise BundleError(
                 f"the bundle has schema {version}; this hybridroute reads up to {SCHEMA_VERSION}. "
                 "Upgrade hybridroute"
@@ -187,6 +200,27 @@ class Manifest:
         built = _build(cls, held, "manifest")
         assert isinstance(built, cls)  # noqa: S101 (narrows the type; _build made it)
         return built
+
+
+def check_file_name(name: str) -> None:
+    """Refuse what is not a plain file name: a bundle's files all lie in its own folder.
+
+    Raises
+    ------
+    BundleError
+        Names it.
+    """
+    if not _PLAIN_NAME.fullmatch(name):
+        raise BundleError(f"{name!r} is not a plain file name; the bundle was altered")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number JSON has")
+
+
+def _check_rising(name: str, values: tuple[float, ...]) -> None:
+    if any(later < earlier for earlier, later in pairwise(values)):
+        raise BundleError(f"{name} must not decrease; make the bundle again")
 
 
 def _check_grid(name: str, values: tuple[float, ...]) -> None:
@@ -197,7 +231,7 @@ def _check_grid(name: str, values: tuple[float, ...]) -> None:
 
 
 def _build(kind: Any, held: Any, where: str) -> Any:
-    """Build ``kind`` (a dataclass, container or scalar type) from parsed JSON, or say what is off."""
+    """Build ``kind``, a dataclass, container or scalar type, from parsed JSON, or say why not."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         return None if held is None else _build(inner[0], held, where)
@@ -211,13 +245,25 @@ def _build(kind: Any, held: Any, where: str) -> Any:
         if not isinstance(held, dict):
             raise BundleError(f"{where} must be an object, not {type(held).__name__}")
         return {key: _build(inner[1], item, f"{where}.{key}") for key, item in held.items()}
-    if kind is Any:
-        return held
-    if kind is float and isinstance(held, int) and not isinstance(held, bool):
-        return float(held)
+    return held if kind is Any else _build_scalar(kind, held, where)
+
+
+def _build_scalar(kind: Any, held: Any, where: str) -> Any:
+    if kind is float and isinstance(held, (int, float)) and not isinstance(held, bool):
+        return _finite(held, where)
     if not isinstance(held, kind) or (kind is int and isinstance(held, bool)):
         raise BundleError(f"{where} must be {kind.__name__}, not {type(held).__name__}")
     return held
+
+
+def _finite(held: float, where: str) -> float:
+    try:
+        value = float(held)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise BundleError(f"{where} is not finite; the bundle was altered")
+    return value
 
 
 def _build_dataclass(kind: Any, held: Any, where: str) -> Any:

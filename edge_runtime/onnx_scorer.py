@@ -57,9 +57,8 @@ class OnnxScorer:
     def from_bundle(cls, bundle: Bundle, *, threads: int = 2, batch_size: int = 1) -> OnnxScorer:
         """The scorer of a bundle, from bytes that were checked against the manifest."""
         manifest = bundle.manifest
-        bundle.read(TOKENIZER)
-        tokenizer = RouterTokenizer.from_file(
-            bundle.path / TOKENIZER, max_tokens=manifest.max_tokens
+        tokenizer = RouterTokenizer.from_bytes(
+            bundle.read(TOKENIZER), max_tokens=manifest.max_tokens
         )
         kind: ScoreKind = "gap" if manifest.score_kind == "gap" else "label"
         return cls(

@@ -10,8 +10,8 @@ from tokenizers import Tokenizer
 from hybridroute.edge_runtime.clean_text import clean_text
 from hybridroute.edge_runtime.errors import BundleError, ScoringError
 
-# No text the router can see needs more characters per token than this; cutting first keeps a
-# prompt of millions of characters from costing seconds in the tokenizer.
+# Far above what text of any script takes per token; cutting first keeps a prompt of millions of
+# characters from costing seconds in the tokenizer.
 _CHARACTERS_PER_TOKEN = 32
 
 
@@ -60,9 +60,24 @@ class RouterTokenizer:
             If the file is missing or not a tokenizer.
         """
         try:
-            held = Tokenizer.from_file(str(path))
+            data = path.read_bytes()
+        except OSError as exc:
+            raise BundleError(f"{path} cannot be read: {exc}") from exc
+        return cls.from_bytes(data, max_tokens=max_tokens)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, max_tokens: int) -> RouterTokenizer:
+        """Make it from the bytes of a ``tokenizer.json``.
+
+        Raises
+        ------
+        BundleError
+            If they are not a tokenizer.
+        """
+        try:
+            held = Tokenizer.from_buffer(data)
         except Exception as exc:  # the Rust binding raises bare Exception
-            raise BundleError(f"{path} is not a readable tokenizer.json: {exc}") from exc
+            raise BundleError(f"tokenizer.json is not a tokenizer: {exc}") from exc
         return cls(held, max_tokens=max_tokens)
 
     def encode(self, text: str) -> Encoded:

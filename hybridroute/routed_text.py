@@ -20,7 +20,7 @@ _TURN_SEPARATOR = "\n\n"
 
 
 def routed_text(messages: Sequence[Message]) -> str:
-    """The text of the user's turns, oldest first, separated by a blank line; "" if there are none."""
+    """The text of the user's turns, oldest first, a blank line between them; "" without any."""
     turns = (clean_text(text_of(message)).strip() for message in messages if _is_user(message))
     return _TURN_SEPARATOR.join(turn for turn in turns if turn)
 
@@ -38,7 +38,7 @@ def prompt_hash(text: str) -> str:
     It tells whether a prompt was seen in training without storing the prompt.
     """
     folded = " ".join(text.split())
-    return hashlib.sha256(folded.encode("utf-8")).hexdigest()[:16]
+    return hashlib.sha256(folded.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _is_user(message: Message) -> bool:

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hybridroute.edge_runtime.errors import TrainingError
 
 _RNG = "rng"
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
+"""What a missing, cut, altered or foreign file raises, on the way from bytes to a model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +46,31 @@ class Progress:
 
 
 def save_weights(path: Path, model: nn.Module) -> None:
-    """Write a model's weights atomically."""
+    """Write a model's weights whole or not at all.
+
+    Raises
+    ------
+    TrainingError
+        If they cannot be written.
+    """
     _save_atomically(path, {name: value.contiguous() for name, value in _state(model).items()})
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
-    """Read weights written by :func:`save_weights`."""
-    model.load_state_dict(load_file(path), strict=True)
+    """Read weights written by :func:`save_weights`.
+
+    Raises
+    ------
+    TrainingError
+        If they cannot be read, or are not this model's.
+    """
+    try:
+        model.load_state_dict(load_file(path), strict=True)
+    except _UNREADABLE as exc:
+        raise TrainingError(
+            f"the weights {path} cannot be read ({exc}); delete the folder {path.parent} and "
+            "train again"
+        ) from exc
 
 
 def save_checkpoint(
@@ -79,7 +100,7 @@ def load_checkpoint(
     Raises
     ------
     TrainingError
-        If there is one but it cannot be read.
+        If there is one of this run but it cannot be read; ``model`` is then of no use.
     """
     path = folder / "last.safetensors"
     if not path.is_file():
@@ -88,9 +109,17 @@ def load_checkpoint(
         progress = _read_progress(path)
         if progress.fingerprint != fingerprint:
             return None
-        tensors = load_file(path)
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise TrainingError(f"checkpoint {path} cannot be read ({exc}); delete it") from exc
+        _restore(load_file(path), model, optimizer)
+    except _UNREADABLE as exc:
+        raise TrainingError(
+            f"the checkpoint {path} cannot be read ({exc}); delete it to start again"
+        ) from exc
+    return progress
+
+
+def _restore(
+    tensors: Mapping[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
     stem = "model."
     model.load_state_dict({k[len(stem) :]: v for k, v in tensors.items() if k.startswith(stem)})
     state: dict[int, dict[str, Tensor]] = {}
@@ -100,12 +129,9 @@ def load_checkpoint(
             state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
     torch.set_rng_state(tensors[_RNG])
-    return progress
 
 
 def _read_progress(path: Path) -> Progress:
-    from safetensors import safe_open
-
     with safe_open(path, framework="pt") as held:
         facts = json.loads((held.metadata() or {})["progress"])
     return Progress(**{**facts, "history": tuple(facts["history"])})
@@ -118,7 +144,10 @@ def _state(model: nn.Module) -> dict[str, Tensor]:
 def _save_atomically(
     path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None
 ) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".writing")
-    save_file(dict(tensors), fresh, metadata=metadata)
-    fresh.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(dict(tensors), fresh, metadata=metadata)
+        fresh.replace(path)
+    except (OSError, SafetensorError) as exc:
+        raise TrainingError(f"cannot write {path}: {exc}. Give --work another folder") from exc

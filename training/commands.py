@@ -15,6 +15,7 @@ from hybridroute.cli.output import console, print_json
 
 if TYPE_CHECKING:
     from hybridroute.training.outcomes import OutcomeTable
+    from hybridroute.training.pipeline import TrainingPlan
 
 Outcomes = Annotated[
     list[Path],
@@ -130,12 +131,11 @@ def train(
     """
     _needs_torch()
     from hybridroute.training.fit_config import FitConfig
-    from hybridroute.training.fit_progress import FitProgress
     from hybridroute.training.pipeline import TrainingPlan
-    from hybridroute.training.pipeline import train as run
     from hybridroute.training.torch_setup import chosen_precision, use_threads
 
     use_threads(threads)
+    wanted = _seeds(seeds)
     config = FitConfig(
         encoder=encoder,
         heads=heads.value,
@@ -154,22 +154,17 @@ def train(
         cloud=cloud,
         config=config,
         out=out,
-        work=work or out.with_name(f"{out.name}-work"),
+        work=work or _beside(out),
         name=name or f"Router: {edge} or {cloud}",
         split_by=split_by.value,
         split_seed=split_seed,
-        seeds=_seeds(seeds),
+        seeds=wanted,
         weights=weights.value,
         baselines=baselines,
         sources=tuple(source or ()),
         command=shlex.join(["hybridroute", *sys.argv[1:]]),
     )
-    with FitProgress() as progress:
-        trained = run(plan, on_step=progress.step)
-    if json:
-        print_json({"bundle": str(trained.bundle.path), **trained.report})
-    else:
-        _show_card(trained.bundle.path / "README.md")
+    _run(plan, json=json)
 
 
 def evaluate(
@@ -188,16 +183,33 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Judge a bundle's exported router on outcomes: APGR, CPT50, CPT80, drops, the dial."""
-    from hybridroute.edge_runtime.bundle import Bundle, default_bundle_path
+    from hybridroute.router_source import open_bundle
     from hybridroute.training.judge import evaluate_bundle
 
-    opened = Bundle.load(bundle or default_bundle_path())
+    opened = open_bundle(bundle)
     table = _table([*outcomes, *(more or [])], alias or [])
     found = evaluate_bundle(opened, table, edge, cloud, threads=threads)
     if json:
         print_json({"bundle": str(opened.path), "edge": edge, "cloud": cloud, **found})
     else:
         _show_evaluation(found)
+
+
+def _run(plan: TrainingPlan, *, json: bool) -> None:
+    from hybridroute.training.fit_progress import FitProgress
+    from hybridroute.training.pipeline import train as run
+
+    with FitProgress() as progress:
+        trained = run(plan, on_step=progress.step)
+    if json:
+        print_json({"bundle": str(trained.bundle.path), **trained.report})
+    else:
+        _show_card(trained.bundle.path / "README.md")
+
+
+def _beside(out: Path) -> Path:
+    whole = out.resolve()
+    return whole.with_name(f"{whole.name}-work")
 
 
 def _table(paths: list[Path], aliases: list[str]) -> OutcomeTable:

@@ -62,7 +62,9 @@ def export_for_device(
     Parameters
     ----------
     rows : OutcomeTable
-        Selection rows; APGR may hardly move on them.
+        Labelled rows; APGR may hardly move on them.
+    max_bytes : int
+        Of the graph. Where plain int8 is larger already, it is no limit, only a warning.
 
     Raises
     ------
@@ -112,6 +114,9 @@ def _within_limits(
 ) -> tuple[bytes, Parity, tuple[str, ...]]:
     kept: list[str] = []
     graph = to_int8(plain)
+    if len(graph) > max_bytes:
+        logger.warning("the int8 graph has %d bytes, over %d", len(graph), max_bytes)
+        max_bytes = len(plain)
     parity = measured(graph)
     if not parity.breaches(INT8):
         return graph, parity, ()

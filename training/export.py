@@ -52,9 +52,10 @@ def to_onnx(module: ScoringModule, *, max_tokens: int) -> bytes:
                     dynamo=True,
                     external_data=False,
                 )
-        except Exception as exc:  # torch.export raises many kinds
-            raise TrainingError(f"torch cannot export this encoder to ONNX: {exc}") from exc
-        _fold_constants(plain, folded)
+                _fold_constants(plain, folded)
+        except Exception as exc:  # torch.export and onnxruntime raise many kinds
+            reason = next(iter(str(exc).strip().splitlines()), type(exc).__name__)
+            raise TrainingError(f"torch cannot export this encoder to ONNX: {reason}") from exc
         return folded.read_bytes()
 
 

@@ -66,7 +66,7 @@ def fit(
     Raises
     ------
     TrainingError
-        If there are no rows, or the loss is not finite.
+        If there are no rows, the loss is not finite, or ``folder`` cannot be read or written.
     """
     if not len(rows):
         raise TrainingError("there are no rows to fit on; check --outcomes and the split")
@@ -75,12 +75,8 @@ def fit(
     optimizer = _optimizer(model, config)
     print_of_run = _fingerprint(rows, config)
     torch.manual_seed(config.seed)
-    progress = load_checkpoint(folder, model, optimizer, print_of_run)
-    if progress is None:
-        progress = Progress(
-            step=0, best_step=0, best_value=-np.inf, history=(), fingerprint=print_of_run
-        )
-    elif progress.step:
+    progress = _progress_in(folder, model, optimizer, print_of_run)
+    if progress.step:
         logger.info("going on from step %d of %d", progress.step, total)
     evaluate_every = max(1, per_epoch // config.evaluations_per_epoch)
 
@@ -92,14 +88,31 @@ def fit(
             progress = replace(progress, step=progress.step + 1)
             if on_step is not None:
                 on_step(progress.step, total, loss)
-            done = progress.step == total
-            if done or progress.step % evaluate_every == 0:
+            evaluated = progress.step == total or progress.step % evaluate_every == 0
+            if evaluated:
                 progress = _keep_if_better(model, progress, select, folder, loss)
-            if done or progress.step % _CHECKPOINT_EVERY == 0:
+            # The best weights and the checkpoint that speaks of them are written together.
+            if evaluated or progress.step % _CHECKPOINT_EVERY == 0:
                 save_checkpoint(folder, model, optimizer, progress)
     load_weights(folder / BEST, model)
     model.eval()
     return Fitted(model=model, progress=progress)
+
+
+def _progress_in(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, fingerprint: str
+) -> Progress:
+    held = load_checkpoint(folder, model, optimizer, fingerprint)
+    if held is None:
+        return Progress(
+            step=0, best_step=0, best_value=-np.inf, history=(), fingerprint=fingerprint
+        )
+    if held.best_step and not (folder / BEST).is_file():
+        raise TrainingError(
+            f"{folder / BEST} is gone, which the checkpoint beside it speaks of; delete the "
+            f"folder {folder} to start again"
+        )
+    return held
 
 
 def head_loss(logits: Tensor, targets: Tensor) -> Tensor:

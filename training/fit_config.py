@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -69,8 +70,14 @@ class FitConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if not 8 <= self.max_tokens <= 512:
             raise ConfigError(f"max_tokens is {self.max_tokens}; it must be from 8 to 512")
-        if not self.learning_rate > 0:
+        self._check_rates()
+
+    def _check_rates(self) -> None:
+        if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
             raise ConfigError(f"learning_rate is {self.learning_rate}; it must be above 0")
+        for name in ("weight_decay", "seed"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 0")
         for name in ("warmup", "dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be from 0 to below 1")

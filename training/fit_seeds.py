@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
 from hybridroute.training.batches import FitRows, fit_rows
 from hybridroute.training.curve import curve_of
@@ -96,6 +97,13 @@ def fit_seeds(
 
     A seed that was finished in ``folder`` before, under the same configuration and rows, is read
     back instead of fitted again.
+
+    Raises
+    ------
+    ConfigError
+        If there is no seed.
+    TrainingError
+        As ``fit`` does.
     """
     best: tuple[float, RouterModel, FitConfig] | None = None
     results = []
@@ -126,5 +134,6 @@ def fit_seeds(
         )
         if best is None or held.best_value > best[0]:
             best = (held.best_value, fitted.model, seeded)
-    assert best is not None  # noqa: S101 (the command line gives at least one seed)
+    if best is None:
+        raise ConfigError("seeds is empty; give at least one")
     return Chosen(model=best[1], config=best[2], seeds=tuple(results))

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.bundle import Bundle
-from hybridroute.edge_runtime.errors import DataError
+from hybridroute.edge_runtime.errors import DataError, TrainingError
 from hybridroute.edge_runtime.manifest import GRID, Manifest
 from hybridroute.training.baselines import LengthBaseline, NeighbourBaseline, RandomBaseline
 from hybridroute.training.bootstrap import apgr_difference, apgr_interval
+from hybridroute.training.calibrate import calibrate
 from hybridroute.training.curve import curve_of
-from hybridroute.training.labels import labels_of
+from hybridroute.training.labels import labels_at
 from hybridroute.training.metrics import evaluate_scores, pgr_undefined
 from hybridroute.training.outcomes import OutcomeTable
 
@@ -64,7 +65,7 @@ def _numbers(
     edge_q, cloud_q = table.mean_quality(edge), table.mean_quality(cloud)
     labels = None
     if bundle.manifest.score_kind == "label":
-        labels = labels_of(table, edge, cloud, "prob").values
+        labels = labels_at(table, edge, cloud, _shift_of(bundle.manifest))
     found = evaluate_scores(scores, edge_q, cloud_q, labels).to_dict()
     found["apgr_interval"] = None
     if found["apgr"] is not None:
@@ -72,6 +73,13 @@ def _numbers(
         found["apgr_interval"] = [held.low, held.high]
     found["dials"] = dial_rows(bundle.manifest, scores, edge_q, cloud_q)
     return found
+
+
+def _shift_of(manifest: Manifest) -> float:
+    """The t of the labels Pr[H >= -t] that the bundle's scores estimate; 0 unless ``trans``."""
+    labels = manifest.training.get("labels")
+    held = labels.get("t_star") if isinstance(labels, Mapping) else None
+    return float(held) if isinstance(held, (int, float)) else 0.0
 
 
 def dial_rows(
@@ -83,17 +91,17 @@ def dial_rows(
     """For each dial setting: what the bundle expects and what these rows give.
 
     ``realised`` is (q - q_edge) / (q_best - q_edge) with q_best the curve's maximum on these rows,
-    the dial's own scale; null where the gap is too small to say.
+    the dial's own scale; null where that gain is too small to say (under 2 SE).
     """
     calibration = manifest.calibration
     if calibration is None or calibration.flat:
         return []
-    curve = curve_of(scores, edge_q, cloud_q)
-    best = float(curve.gain.max())
+    exact = scores.astype(np.float64)  # the policy compares in float64 too
+    best = _best_gain(exact, edge_q, cloud_q)
     rows = []
     for dial in DIALS:
         at = round(dial * GRID)
-        to_cloud = scores < calibration.dial.thresholds[at]
+        to_cloud = exact < calibration.dial.thresholds[at]
         gain = float(np.where(to_cloud, cloud_q - edge_q, 0.0).mean())
         rows.append(
             {
@@ -101,10 +109,20 @@ def dial_rows(
                 "threshold": calibration.dial.thresholds[at],
                 "expected_cloud_share": calibration.dial.cloud_share[at],
                 "cloud_share": float(to_cloud.mean()),
-                "realised": None if pgr_undefined(curve) or best <= 0 else gain / best,
+                "realised": None if best is None else gain / best,
             }
         )
     return rows
+
+
+def _best_gain(
+    scores: NDArray[np.float64], edge_q: NDArray[np.float64], cloud_q: NDArray[np.float64]
+) -> float | None:
+    try:
+        held = calibrate(scores, edge_q, cloud_q, "judged rows")
+    except TrainingError:  # a single row
+        return None
+    return None if held.flat else held.best_quality - held.edge_quality
 
 
 def against_baselines(

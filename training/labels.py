@@ -71,6 +71,13 @@ def labels_of(
     return make_labels(edge_q, cloud_q, kind, seed=seed)
 
 
+def labels_at(table: OutcomeTable, edge: str, cloud: str, t: float) -> NDArray[np.float32]:
+    """Pr[H >= -t] of a table's rows over all response pairs, shape (n,); t in units of q."""
+    edge_q = [arm.quality for arm in table.outcomes_of(edge)]
+    cloud_q = [arm.quality for arm in table.outcomes_of(cloud)]
+    return _share_at_least(*_cross_gaps(edge_q, cloud_q), -t).astype(np.float32)
+
+
 def make_labels(edge_q: Qualities, cloud_q: Qualities, kind: LabelKind, *, seed: int = 0) -> Labels:
     """Labels of n rows, each with its responses' qualities (their number may differ by row).
 

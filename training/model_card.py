@@ -8,7 +8,7 @@ from typing import Any
 from hybridroute.edge_runtime.manifest import Manifest
 
 _PARTS = {
-    "unseen": "Test rows (domains it never saw)",
+    "unseen": "Test rows ({by}s it never saw)",
     "seen": "Held-out rows of domains it was fitted on",
 }
 
@@ -58,8 +58,7 @@ def _how_made(manifest: Manifest, facts: Mapping[str, Any]) -> str:
         "## How it was made\n",
         *(f"- Data: {source}" for source in facts["sources"] or [facts["data"]]),
         f"- Split by {split['by']} hash, seed {split['seed']}: {rows}.",
-        f"- Labels `{labels['kind']}`: {labels['share_one']:.1%} are 1, "
-        f"{labels['share_zero']:.1%} are 0." + (f" {labels['note']}" if labels["note"] else ""),
+        _labels(labels),
         f"- Encoder `{config['encoder']}`, heads `{config['heads']}`, pooling "
         f"`{config['pooling']}`, {config['max_tokens']} tokens, {config['epochs']} epochs, "
         f"learning rate {config['learning_rate']:g}, seed {config['seed']}.",
@@ -78,14 +77,25 @@ def _how_made(manifest: Manifest, facts: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _labels(labels: Mapping[str, Any]) -> str:
+    shift = f" with t* = {labels['t_star']:.4g}" if labels["kind"] == "trans" else ""
+    note = f" {labels['note']}." if labels["note"] else ""
+    return (
+        f"- Labels `{labels['kind']}`{shift}: {labels['share_one']:.1%} are 1, "
+        f"{labels['share_zero']:.1%} are 0.{note}"
+    )
+
+
 def _results(facts: Mapping[str, Any]) -> Iterable[str]:
+    split = facts["split"]
     for part, title in _PARTS.items():
         found = facts.get("report", {}).get(part)
         if found:
-            yield f"## {title}\n\n{_scores(found)}\n{_dials(found)}"
+            heading = title.format(by=split["by"])
+            yield f"## {heading}\n\n{_scores(found, split['domains'])}\n{_dials(found)}"
 
 
-def _scores(found: Mapping[str, Any]) -> str:
+def _scores(found: Mapping[str, Any], domains: Mapping[str, Sequence[str]]) -> str:
     head = (
         f"{found['n']} rows; mean q edge {found['edge_quality']:.4f}, cloud "
         f"{found['cloud_quality']:.4f}.\n"
@@ -102,8 +112,7 @@ def _scores(found: Mapping[str, Any]) -> str:
             "",
         ]
     ]
-    baselines = found.get("baselines") or []
-    for item in baselines if isinstance(baselines, list) else []:
+    for item in found.get("baselines", ()):
         low, high = item["interval"]
         rows.append(
             [
@@ -115,7 +124,8 @@ def _scores(found: Mapping[str, Any]) -> str:
             ]
         )
     titles = ["router", "APGR", "CPT50 %", "CPT80 %", "this router minus it (paired 95 %)"]
-    return f"{head}\n{_table(titles, rows)}\nIntervals resample domains, then rows.\n"
+    resampled = "domains, then rows" if any(domains.values()) else "rows"
+    return f"{head}\n{_table(titles, rows)}\nIntervals resample {resampled}.\n"
 
 
 def _dials(found: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from hybridroute.training.splits import split_by_domain, split_by_prompt
 
 SplitBy = Literal["prompt", "domain"]
 PARTS = (("fit", 0.60), ("select", 0.15), ("calibrate", 0.10), ("test", 0.15))
+_FEWEST = 2
 _SEEN = (("fit", 0.9), ("seen", 0.1))
 
 
@@ -63,50 +64,52 @@ def split_pair(
     Raises
     ------
     DataError
-        If a part comes out empty, or a row has no domain where the split is by domain.
+        If a part comes out with fewer than two rows, or a row has no domain where the split is by
+        domain.
     """
     if by not in get_args(SplitBy):
         raise ConfigError(f"split is by {by!r}; choose from {list(get_args(SplitBy))}")
     pair = table.with_pair(edge, cloud)
     unique = pair.table.deduplicated()
-    parts = (split_by_domain if by == "domain" else split_by_prompt)(unique.table, seed, PARTS)
-    empty = [name for name, held in parts.items() if not len(held)]
-    if empty:
-        raise DataError(
-            f"the split of {len(unique.table)} rows by {by} leaves {empty} empty; give more rows, "
-            "another --split-seed, or --split-by prompt"
-        )
+    parts = _parts(unique.table, by, seed)
     fit, seen = parts["fit"], OutcomeTable(rows=(), source=table.source)
     if by == "domain":
         held = split_by_prompt(fit, seed, _SEEN)
         fit, seen = held["fit"], held["seen"]
+    held_out = (parts["select"], parts["calibrate"], parts["test"])
     added = 0
     if also_fit is not None:
-        extra = _without(
-            also_fit.with_pair(edge, cloud).table.deduplicated().table,
-            (*(parts[name] for name in ("select", "calibrate", "test")), seen, fit),
-        )
+        others = also_fit.with_pair(edge, cloud).table.deduplicated().table
+        extra = _without(others, (*held_out, seen, fit))
         added = len(extra)
         fit = joined((fit, extra))
+    rows = {name: len(held) for name, held in parts.items()}
     facts = {
         "by": by,
         "seed": seed,
         "shares": dict(PARTS),
-        "rows": {name: len(held) for name, held in parts.items()}
-        | {"fit": len(fit), "seen": len(seen), "fit_from_other_tables": added},
+        "rows": rows | {"fit": len(fit), "seen": len(seen), "fit_from_other_tables": added},
         "domains": {name: _domain_names(held) for name, held in parts.items()},
         "rows_without_the_pair": pair.dropped,
         "duplicates": unique.duplicates,
         "conflicting_duplicates": unique.conflicts,
     }
-    return PairSplit(
-        fit=fit,
-        select=parts["select"],
-        calibrate=parts["calibrate"],
-        test=parts["test"],
-        seen=seen,
-        facts=facts,
-    )
+    select, calibrate, test = held_out
+    return PairSplit(fit=fit, select=select, calibrate=calibrate, test=test, seen=seen, facts=facts)
+
+
+def _parts(table: OutcomeTable, by: SplitBy, seed: int) -> dict[str, OutcomeTable]:
+    parts = (split_by_domain if by == "domain" else split_by_prompt)(table, seed, PARTS)
+    # Known now, not after hours of training: one row has no spread to calibrate or judge by.
+    short = {name: len(held) for name, held in parts.items() if len(held) < _FEWEST}
+    if short:
+        counts = ", ".join(f"{name} {count}" for name, count in short.items())
+        raise DataError(
+            f"the split of {len(table)} rows by {by} leaves too few rows ({counts}, at "
+            f"least {_FEWEST} are needed); give more rows, another --split-seed, or --split-by "
+            "prompt"
+        )
+    return parts
 
 
 def _without(table: OutcomeTable, others: Sequence[OutcomeTable]) -> OutcomeTable:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from hybridroute.edge_runtime.errors import TrainingError
 from hybridroute.training.curve import curve_of
-from hybridroute.training.metrics import area_over_random
+from hybridroute.training.metrics import GAP_SE, area_over_random
 
 _SCRIPTS = (
     "What is the capital of Australia, and when was it chosen?",
@@ -46,8 +46,9 @@ INT8 = Limits(p99=0.02, largest=0.05, apgr=0.005)
 class Parity:
     """Absolute differences of scores over ``n`` texts, and how far APGR moved on labelled rows.
 
-    APGR is the area over random divided by the gap q_cloud - q_edge, plus a constant; the
-    move of that ratio is also defined where the gap is too small for APGR to mean anything.
+    APGR is the area over random divided by the gap q_cloud - q_edge, plus a constant. Where the
+    gap is under 2 SE, which leaves APGR undefined, the area's move is divided by 2 SE: the
+    smallest gap that would define it.
     """
 
     n: int
@@ -111,7 +112,7 @@ def parity_of(
     after = curve_of(row_exported, edge_q, cloud_q)
     # APGR is the area over random over the gap, plus a constant.
     moved = abs(area_over_random(after) - area_over_random(before))
-    span = abs(before.gap) or 1.0
+    span = max(abs(before.gap), GAP_SE * before.gap_se) or 1.0
     return Parity(
         n=len(off),
         p50=float(np.median(off)),

@@ -2,55 +2,33 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from hybridroute._version import __version__
-from hybridroute.calibration import score_quantiles
-from hybridroute.edge_runtime.bundle import CARD, MODEL, TOKENIZER, Bundle
-from hybridroute.edge_runtime.errors import ConfigError
-from hybridroute.edge_runtime.manifest import (
-    CalibratedArm,
-    GoldenVector,
-    Manifest,
-    ScoreQuantiles,
-)
+from hybridroute.edge_runtime.bundle import Bundle, check_place
+from hybridroute.edge_runtime.errors import ConfigError, TrainingError
 from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
-from hybridroute.routed_text import TEXT_RULE
 from hybridroute.training.batches import fit_rows
-from hybridroute.training.calibrate import calibrate
 from hybridroute.training.device_export import DeviceModel, WeightKind, export_for_device
 from hybridroute.training.encoders import load_encoder
 from hybridroute.training.fit import evidence_of
 from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.fit_seeds import Chosen, OnStep, SelectionRows, fit_seeds
-from hybridroute.training.model_card import model_card
-from hybridroute.training.outcomes import OutcomeTable
+from hybridroute.training.labels import labels_at
+from hybridroute.training.new_bundle import new_manifest, with_report, write_bundle
+from hybridroute.training.outcomes import OutcomeTable, joined
 from hybridroute.training.pair_split import PairSplit, SplitBy, split_pair
 from hybridroute.training.report import report_on
 from hybridroute.training.score_map import ScoreMap, fit_score_map
 from hybridroute.training.targets import QualityRange, Targets, targets_of
 
-logger = logging.getLogger(__name__)
-
-UNKNOWN_TOKEN_LIMIT = 0.3
-"""A query with a larger share of unknown tokens is out of scope: the router cannot read it."""
-_GOLDEN = (
-    "What is 2+2?",
-    "Write a haiku about the sea at night.",
-    "Explain why the sky is blue to a child of six.",
-    "Переведи на английский: доброе утро",
-    "def quicksort(values):\n    # finish this function",
-    "a",
-)
+_PARITY_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +76,12 @@ class TrainingPlan:
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ConfigError(f"seeds are {list(self.seeds)}; give one or more different ones")
+        negative = [seed for seed in (*self.seeds, self.split_seed) if seed < 0]
+        if negative:
+            raise ConfigError(f"seed {negative[0]} is negative; give at least 0")
+        out, work = self.out.resolve(), self.work.resolve()
+        if work == out or out in work.parents:
+            raise ConfigError(f"the work folder {self.work} lies in {self.out}; give another one")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,16 +98,10 @@ def train(plan: TrainingPlan, *, on_step: OnStep | None = None) -> Trained:
     Raises
     ------
     DataError, TrainingError, ConfigError, BundleError
-        As the stages do.
+        As the stages do. What can be known to be wrong is raised before the fit.
     """
-    split = split_pair(
-        plan.outcomes,
-        plan.edge,
-        plan.cloud,
-        by=plan.split_by,
-        seed=plan.split_seed,
-        also_fit=plan.also_fit,
-    )
+    check_place(plan.out)
+    split = _split(plan)
     tokenizer = _tokenizer(plan.config)
     scale = QualityRange.of(split.fit, plan.edge, plan.cloud)
     targets = _targets(plan, split.fit, scale)
@@ -135,36 +113,45 @@ def train(plan: TrainingPlan, *, on_step: OnStep | None = None) -> Trained:
         folder=plan.work,
         on_step=on_step,
     )
-    score_map = _score_map(plan, split, scale, chosen, tokenizer)
-    exported = export_for_device(
-        chosen.model,
-        score_map,
-        tokenizer,
-        rows=split.select,
-        edge=plan.edge,
-        cloud=plan.cloud,
-        weights=plan.weights,
-        max_bytes=plan.max_bytes,
-        seed=plan.split_seed,
-    )
+    score_map = _score_map(plan, split, targets, chosen, tokenizer)
+    exported = _export(plan, split, chosen, score_map, tokenizer)
     facts = _run_facts(plan, split, chosen, exported) | {
         "labels": targets.labels.summary(),
         "quality_range": [scale.low, scale.high],
         "score_map": {"slope": score_map.slope, "offset": score_map.offset},
     }
     scorer = OnnxScorer(exported.onnx, tokenizer, score_kind=chosen.model.score_kind)
-    bundle = Bundle.write(
-        plan.out,
-        _manifest(plan, split, chosen, scorer, facts),
-        {MODEL: exported.onnx, TOKENIZER: tokenizer.to_json().encode("utf-8"), CARD: b""},
+    manifest = new_manifest(plan, split, chosen.config, scorer, facts)
+    tokenizer_file = tokenizer.to_json().encode("utf-8")
+    bundle = write_bundle(plan.out, manifest, exported.onnx, tokenizer_file)
+    report = {**facts, "report": report_on(bundle, plan, split)}
+    return Trained(bundle=with_report(bundle, report), report=report)
+
+
+def _split(plan: TrainingPlan) -> PairSplit:
+    return split_pair(
+        plan.outcomes,
+        plan.edge,
+        plan.cloud,
+        by=plan.split_by,
+        seed=plan.split_seed,
+        also_fit=plan.also_fit,
     )
-    facts = {**facts, "report": report_on(bundle, plan, split)}
-    return Trained(bundle=_with_report(bundle, facts), report=facts)
 
 
 def _tokenizer(config: FitConfig) -> RouterTokenizer:
     encoder = load_encoder(config.encoder, position_buckets=config.position_buckets, dropout=0.0)
+    if encoder.longest is not None and config.max_tokens > encoder.longest:
+        raise ConfigError(
+            f"max_tokens is {config.max_tokens}; the encoder {config.encoder} reads at most "
+            f"{encoder.longest}"
+        )
     held = Tokenizer.from_str(encoder.tokenizer_json)
+    if held.get_vocab_size() > encoder.vocabulary:
+        raise TrainingError(
+            f"the tokenizer of {config.encoder} knows {held.get_vocab_size()} tokens and its "
+            f"weights {encoder.vocabulary}; they do not belong together"
+        )
     return RouterTokenizer(held, max_tokens=config.max_tokens)
 
 
@@ -182,14 +169,46 @@ def _targets(plan: TrainingPlan, table: OutcomeTable, scale: QualityRange) -> Ta
 def _score_map(
     plan: TrainingPlan,
     split: PairSplit,
-    scale: QualityRange,
+    targets: Targets,
     chosen: Chosen,
     tokenizer: RouterTokenizer,
 ) -> ScoreMap:
-    held = _targets(plan, split.calibrate, scale)
-    rows = fit_rows(split.calibrate.texts(), held.values, tokenizer)
+    table = split.calibrate
+    rows = fit_rows(table.texts(), np.zeros((len(table), 3), np.float32), tokenizer)
     found = evidence_of(chosen.model, rows)
-    return fit_score_map(chosen.model.score_kind, found, held.labels.values)
+    # At the fit rows' t*: a t* of its own would give the same score two meanings.
+    labels = labels_at(table, plan.edge, plan.cloud, targets.labels.t_star or 0.0)
+    return fit_score_map(chosen.model.score_kind, found, labels)
+
+
+def _export(
+    plan: TrainingPlan,
+    split: PairSplit,
+    chosen: Chosen,
+    score_map: ScoreMap,
+    tokenizer: RouterTokenizer,
+) -> DeviceModel:
+    return export_for_device(
+        chosen.model,
+        score_map,
+        tokenizer,
+        rows=_parity_rows(split),
+        edge=plan.edge,
+        cloud=plan.cloud,
+        weights=plan.weights,
+        max_bytes=plan.max_bytes,
+        seed=plan.split_seed,
+    )
+
+
+def _parity_rows(split: PairSplit) -> OutcomeTable:
+    """Selection rows, filled up with fit rows.
+
+    Among a few dozen rows, two of nearly equal score that change places move APGR by more than
+    the limit.
+    """
+    more = max(0, _PARITY_ROWS - len(split.select))
+    return joined((split.select, split.fit.select(range(min(more, len(split.fit))))))
 
 
 def _run_facts(
@@ -211,55 +230,3 @@ def _run_facts(
         "parity": exported.parity.to_dict(),
         "fp32_parity": exported.fp32_parity.to_dict(),
     }
-
-
-def _manifest(
-    plan: TrainingPlan,
-    split: PairSplit,
-    chosen: Chosen,
-    scorer: OnnxScorer,
-    facts: Mapping[str, Any],
-) -> Manifest:
-    """Calibrate with the exported router, not with torch, and say all there is to say."""
-    table = split.calibrate
-    scores = scorer.score(table.texts()).astype(np.float64)
-    source = f"{len(table)} calibration rows"
-    hashes = {*split.fit.prompt_hashes(), *split.select.prompt_hashes()}
-    return Manifest(
-        name=plan.name,
-        created=datetime.now(UTC).strftime("%Y-%m-%d"),
-        hybridroute_version=__version__,
-        score_kind=chosen.model.score_kind,
-        text_rule=TEXT_RULE,
-        max_tokens=chosen.config.max_tokens,
-        unknown_token_limit=UNKNOWN_TOKEN_LIMIT,
-        arms=(
-            CalibratedArm(name="edge", model=plan.edge),
-            CalibratedArm(name="cloud", model=plan.cloud),
-        ),
-        calibration=calibrate(
-            scores, table.mean_quality(plan.edge), table.mean_quality(plan.cloud), source
-        ),
-        score_quantiles=_rounded(score_quantiles(scores, source)),
-        golden=tuple(_golden(scorer, text) for text in _GOLDEN),
-        training_hashes=tuple(sorted(hashes)),
-        training=facts,
-    )
-
-
-def _rounded(quantiles: ScoreQuantiles) -> ScoreQuantiles:
-    return replace(quantiles, values=tuple(round(value, 6) for value in quantiles.values))
-
-
-def _golden(scorer: OnnxScorer, text: str) -> GoldenVector:
-    score = float(scorer.score([text])[0])
-    return GoldenVector(text=text, token_ids=scorer.encode(text).ids, score=score)
-
-
-def _with_report(bundle: Bundle, facts: Mapping[str, Any]) -> Bundle:
-    """Write the bundle again with its report and model card; the router itself is unchanged."""
-    manifest = replace(bundle.manifest, training=facts)
-    files = {name: bundle.read(name) for name in (MODEL, TOKENIZER)}
-    return Bundle.write(
-        bundle.path, manifest, {**files, CARD: model_card(manifest, files).encode("utf-8")}
-    )

@@ -33,6 +33,8 @@ def to_int8(model: bytes, *, keep: Collection[str] = ()) -> bytes:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     wanted = [name for name in weight_products(model) if name not in keep]
+    if not wanted:  # an empty list would mean "all" to onnxruntime
+        return _embeddings_to_int8(model)
     with tempfile.TemporaryDirectory() as folder, _quiet():
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         source.write_bytes(_embeddings_to_int8(model))

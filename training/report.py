@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hybridroute.edge_runtime.bundle import Bundle
-from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.curve import curve_of
 from hybridroute.training.embeddings import frozen_embeddings
 from hybridroute.training.judge import Embedded, against_baselines, evaluate_bundle
+from hybridroute.training.metrics import pgr_undefined
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.pair_split import PairSplit
 
@@ -42,11 +43,9 @@ def _embedded(table: OutcomeTable, plan: TrainingPlan) -> Embedded:
 
 def _baselines(
     bundle: Bundle, plan: TrainingPlan, fitted: Embedded, judged: Embedded
-) -> list[dict[str, Any]] | str:
+) -> list[dict[str, Any]]:
     scores = bundle.scorer().score(judged.table.texts())
-    try:
-        return against_baselines(
-            scores, fitted, judged, plan.edge, plan.cloud, seed=plan.split_seed
-        )
-    except DataError as exc:
-        return str(exc)
+    edge_q = judged.table.mean_quality(plan.edge)
+    if pgr_undefined(curve_of(scores, edge_q, judged.table.mean_quality(plan.cloud))):
+        return []  # the report's pgr_undefined says why
+    return against_baselines(scores, fitted, judged, plan.edge, plan.cloud, seed=plan.split_seed)

@@ -73,6 +73,9 @@ def evidence(logits: Tensor, heads: HeadsKind) -> Tensor:
 class ScoringModule(nn.Module):
     """What is exported: token ids to a score in [0, 1], sigmoid(slope * evidence + offset)."""
 
+    slope: Tensor
+    offset: Tensor
+
     def __init__(self, model: RouterModel, *, slope: float, offset: float) -> None:
         super().__init__()
         self.model = model

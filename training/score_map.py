@@ -39,7 +39,9 @@ def fit_score_map(kind: ScoreKind, evidence: ArrayLike, labels: ArrayLike) -> Sc
     if kind == "label":
         return ScoreMap(slope=1.0, offset=0.0)
     held = columns(evidence=evidence, labels=labels)
-    found = _logistic(held["evidence"], held["labels"])
+    # From equal labels only the offset could be learnt, which would push every score to one end.
+    level = np.ptp(held["labels"]) == 0.0
+    found = None if level else _logistic(held["evidence"], held["labels"])
     if found is None:
         logger.warning(
             "on the calibration rows the evidence does not order the labels; the score's slope "

@@ -19,4 +19,5 @@ def chosen_precision(asked: Literal["auto", "fp32", "bf16"]) -> Precision:
     """``auto`` is bf16 where the CPU multiplies it natively (about twice as fast), else fp32."""
     if asked != "auto":
         return asked
-    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return "bf16" if supported() else "fp32"

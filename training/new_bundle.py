@@ -1,0 +1,98 @@
+"""The bundle of a run: its manifest, calibrated with the exported router, and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hybridroute._version import __version__
+from hybridroute.calibration import score_quantiles
+from hybridroute.edge_runtime.bundle import CARD, MODEL, TOKENIZER, Bundle
+from hybridroute.edge_runtime.manifest import (
+    CalibratedArm,
+    GoldenVector,
+    Manifest,
+    ScoreQuantiles,
+)
+from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
+from hybridroute.routed_text import TEXT_RULE
+from hybridroute.training.calibrate import calibrate
+from hybridroute.training.fit_config import FitConfig
+from hybridroute.training.model_card import model_card
+from hybridroute.training.pair_split import PairSplit
+
+if TYPE_CHECKING:
+    from hybridroute.training.pipeline import TrainingPlan
+
+UNKNOWN_TOKEN_LIMIT = 0.3
+"""A query with a larger share of unknown tokens is out of scope: the router cannot read it."""
+_GOLDEN = (
+    "What is 2+2?",
+    "Write a haiku about the sea at night.",
+    "Explain why the sky is blue to a child of six.",
+    "Переведи на английский: доброе утро",
+    "def quicksort(values):\n    # finish this function",
+    "a",
+)
+
+
+def new_manifest(
+    plan: TrainingPlan,
+    split: PairSplit,
+    config: FitConfig,
+    scorer: OnnxScorer,
+    facts: Mapping[str, Any],
+) -> Manifest:
+    """Calibrate with the exported router, not with torch, and say all there is to say."""
+    table = split.calibrate
+    scores = scorer.score(table.texts()).astype(np.float64)
+    source = f"{len(table)} calibration rows"
+    hashes = {*split.fit.prompt_hashes(), *split.select.prompt_hashes()}
+    return Manifest(
+        name=plan.name,
+        created=datetime.now(UTC).strftime("%Y-%m-%d"),
+        hybridroute_version=__version__,
+        score_kind=scorer.score_kind,
+        text_rule=TEXT_RULE,
+        max_tokens=config.max_tokens,
+        unknown_token_limit=UNKNOWN_TOKEN_LIMIT,
+        arms=(
+            CalibratedArm(name="edge", model=plan.edge),
+            CalibratedArm(name="cloud", model=plan.cloud),
+        ),
+        calibration=calibrate(
+            scores, table.mean_quality(plan.edge), table.mean_quality(plan.cloud), source
+        ),
+        score_quantiles=_rounded(score_quantiles(scores, source)),
+        golden=tuple(_golden(scorer, text) for text in _GOLDEN),
+        training_hashes=tuple(sorted(hashes)),
+        training=facts,
+    )
+
+
+def _rounded(quantiles: ScoreQuantiles) -> ScoreQuantiles:
+    return replace(quantiles, values=tuple(round(value, 6) for value in quantiles.values))
+
+
+def _golden(scorer: OnnxScorer, text: str) -> GoldenVector:
+    score = float(scorer.score([text])[0])
+    return GoldenVector(text=text, token_ids=scorer.encode(text).ids, score=score)
+
+
+def write_bundle(path: Path, manifest: Manifest, graph: bytes, tokenizer: bytes) -> Bundle:
+    """Write the bundle; its model card stays empty until there is a report."""
+    return Bundle.write(path, manifest, {MODEL: graph, TOKENIZER: tokenizer, CARD: b""})
+
+
+def with_report(bundle: Bundle, facts: Mapping[str, Any]) -> Bundle:
+    """Write the bundle again with its report and model card; the router itself is unchanged."""
+    manifest = replace(bundle.manifest, training=facts)
+    files = {name: bundle.read(name) for name in (MODEL, TOKENIZER)}
+    return Bundle.write(
+        bundle.path, manifest, {**files, CARD: model_card(manifest, files).encode("utf-8")}
+    )
