@@ -6,17 +6,16 @@ quality.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from hybridroute.calibration import score_quantiles
 from hybridroute.edge_runtime.bundle import Bundle
-from hybridroute.edge_runtime.chat import ChatRequest, Message
-from hybridroute.edge_runtime.errors import DataError, RequestError
+from hybridroute.edge_runtime.chat import Message
+from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.protocols import Scorer
+from hybridroute.prompt_file import read_prompt_rows
 from hybridroute.routed_text import routed_text
 
 Progress = Callable[[int, int], None]
@@ -47,26 +46,8 @@ def read_prompts(path: Path) -> list[str]:
 
 
 def read_conversations(path: Path) -> list[tuple[Message, ...]]:
-    """Read a prompt file: a prompt a line, or a JSON object a line.
-
-    It is JSON lines if the name ends in ``.jsonl`` or the first line opens an object; an object
-    holds ``"prompt"`` (text) or ``"messages"``. Blank lines are passed over.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, is empty, or a line is malformed; the line is named.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise DataError(f"{path} cannot be read as UTF-8 text: {exc}") from exc
-    held = [(at, line.strip()) for at, line in enumerate(lines, start=1) if line.strip()]
-    if not held:
-        raise DataError(f"{path} holds no prompt; give one a line, some hundreds to mean it")
-    if path.suffix == ".jsonl" or held[0][1].startswith("{"):
-        return [_from_json(f"{path}, line {at}", line) for at, line in held]
-    return [_one_turn(line) for _, line in held]
+    """The messages of every prompt of a file; see :func:`read_prompt_rows`. Raises DataError."""
+    return [row.messages for row in read_prompt_rows(path)]
 
 
 def with_own_quantiles(
@@ -115,33 +96,3 @@ def write_copy(bundle: Bundle, out: Path) -> Bundle:
     """Write the bundle, with its manifest as it is in memory, to ``out``, atomically."""
     files = {name: bundle.read(name) for name in bundle.manifest.files}
     return Bundle.write(out, bundle.manifest, files)
-
-
-def _one_turn(text: str) -> tuple[Message, ...]:
-    return ({"role": "user", "content": text},)
-
-
-def _from_json(where: str, line: str) -> tuple[Message, ...]:
-    try:
-        held = json.loads(line)
-    except ValueError as exc:
-        raise DataError(f"{where} is not JSON: {exc}") from exc
-    if not isinstance(held, dict):
-        raise DataError(f"{where} is a {type(held).__name__}; give an object")
-    prompt = held.get("prompt", held.get("messages"))
-    if isinstance(prompt, str):
-        messages = _one_turn(prompt)
-    elif isinstance(prompt, list):
-        messages = _messages(where, prompt)
-    else:
-        raise DataError(f'{where} has neither "prompt" (text) nor "messages" (a list)')
-    if not routed_text(messages):
-        raise DataError(f"{where}: the prompt holds no user text")
-    return messages
-
-
-def _messages(where: str, held: list[Any]) -> tuple[Message, ...]:
-    try:
-        return ChatRequest(messages=tuple(held)).messages
-    except RequestError as exc:
-        raise DataError(f"{where}: {exc}") from exc
