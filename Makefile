@@ -74,6 +74,7 @@ quick: $(TEST_READY)
 # The wheel is made from the sdist, so that both are whole; stale copies in build/lib would slip in.
 wheel: $(TEST_READY)
 	rm -rf build/lib build/bdist.* build/dist build/clean
+	mkdir -p build
 	$(BIN)/python -m build --outdir build/dist . > build/wheel.log 2>&1 \
 		|| { cat build/wheel.log; exit 1; }
 	$(PYTHON) -m venv build/clean
