@@ -32,6 +32,30 @@ class Embedded:
     embeddings: NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judged:
+    """A pair's rows with the bundle's scores.
+
+    Parameters
+    ----------
+    table : OutcomeTable
+        Rows that have both arms, one a prompt.
+    scores : ndarray of float32, shape (n,)
+    seen : ndarray of bool, shape (n,)
+        Whether the router was fitted or selected on the row's prompt.
+    rows_without_the_pair, duplicates : int
+        Rows left out.
+    """
+
+    table: OutcomeTable
+    edge: str
+    cloud: str
+    scores: NDArray[np.float32]
+    seen: NDArray[np.bool_]
+    rows_without_the_pair: int
+    duplicates: int
+
+
 def evaluate_bundle(
     bundle: Bundle, table: OutcomeTable, edge: str, cloud: str, *, threads: int = 2
 ) -> dict[str, Any]:
@@ -44,38 +68,60 @@ def evaluate_bundle(
         fitted or selected on), ``unseen`` (the numbers without them, null if there are none or
         all), and ``dials`` (requested against realised).
     """
+    return evaluate_judged(bundle, judged_rows(bundle, table, edge, cloud, threads=threads))
+
+
+def judged_rows(
+    bundle: Bundle, table: OutcomeTable, edge: str, cloud: str, *, threads: int = 2
+) -> Judged:
+    """Score a pair's rows with a bundle's exported router."""
     pair = table.with_pair(edge, cloud)
     rows = pair.table.deduplicated()
-    scores = bundle.scorer(threads=threads).score(rows.table.texts())
     known = set(bundle.manifest.training_hashes)
-    seen = np.array([key in known for key in rows.table.prompt_hashes()])
-    found = _numbers(bundle, rows.table, edge, cloud, scores)
+    return Judged(
+        table=rows.table,
+        edge=edge,
+        cloud=cloud,
+        scores=bundle.scorer(threads=threads).score(rows.table.texts()),
+        seen=np.array([key in known for key in rows.table.prompt_hashes()]),
+        rows_without_the_pair=pair.dropped,
+        duplicates=rows.duplicates,
+    )
+
+
+def evaluate_judged(bundle: Bundle, judged: Judged) -> dict[str, Any]:
+    """The numbers of scored rows, as ``evaluate_bundle`` returns them."""
+    table, scores, seen = judged.table, judged.scores, judged.seen
+    edge, cloud = judged.edge, judged.cloud
+    found = numbers_of(bundle.manifest, table, edge, cloud, scores)
     found["n_seen_in_training"] = int(seen.sum())
-    found["rows_without_the_pair"] = pair.dropped
-    found["duplicates"] = rows.duplicates
+    found["rows_without_the_pair"] = judged.rows_without_the_pair
+    found["duplicates"] = judged.duplicates
     found["unseen"] = None
     if seen.any() and not seen.all():
-        found["unseen"] = _numbers(bundle, rows.table.select(~seen), edge, cloud, scores[~seen])
+        unseen = table.select(~seen)
+        found["unseen"] = numbers_of(bundle.manifest, unseen, edge, cloud, scores[~seen])
     return found
 
 
-def _numbers(
-    bundle: Bundle, table: OutcomeTable, edge: str, cloud: str, scores: NDArray[np.float32]
+def numbers_of(
+    manifest: Manifest, table: OutcomeTable, edge: str, cloud: str, scores: NDArray[np.float32]
 ) -> dict[str, Any]:
+    """``Evaluation`` as a JSON object, with ``apgr_interval`` and ``dials``."""
     edge_q, cloud_q = table.mean_quality(edge), table.mean_quality(cloud)
     labels = None
-    if bundle.manifest.score_kind == "label":
-        labels = labels_at(table, edge, cloud, _shift_of(bundle.manifest))
+    if manifest.score_kind == "label":
+        labels = labels_at(table, edge, cloud, shift_of(manifest))
     found = evaluate_scores(scores, edge_q, cloud_q, labels).to_dict()
     found["apgr_interval"] = None
     if found["apgr"] is not None:
-        held = apgr_interval(scores, edge_q, cloud_q, domains=_domains(table))
+        held = apgr_interval(scores, edge_q, cloud_q, domains=resampled_domains(table))
         found["apgr_interval"] = [held.low, held.high]
-    found["dials"] = dial_rows(bundle.manifest, scores, edge_q, cloud_q)
+    found["dials"] = dial_rows(manifest, scores, edge_q, cloud_q)
     return found
 
 
-def _shift_of(manifest: Manifest) -> float:
+def shift_of(manifest: Manifest) -> float:
     """The t of the labels Pr[H >= -t] that the bundle's scores estimate; 0 unless ``trans``."""
     labels = manifest.training.get("labels")
     held = labels.get("t_star") if isinstance(labels, Mapping) else None
@@ -148,7 +194,7 @@ def against_baselines(
     undefined = pgr_undefined(curve_of(scores, edge_q, cloud_q))
     if undefined is not None:
         raise DataError(f"nothing to compare: {undefined}")
-    domains = _domains(judged.table)
+    domains = resampled_domains(judged.table)
     rows = []
     for name, others in _baseline_scores(fitted, judged, edge, cloud, seed).items():
         found = evaluate_scores(others, edge_q, cloud_q)
@@ -182,7 +228,7 @@ def _baseline_scores(
     return held
 
 
-def _domains(table: OutcomeTable) -> Sequence[str | None] | None:
+def resampled_domains(table: OutcomeTable) -> Sequence[str | None] | None:
     """Domains to resample, None where rows have fewer than two of them."""
     domains = table.domains()
     return domains if len(set(domains)) > 1 else None
