@@ -51,6 +51,7 @@ class XllamacppEngine:
 
     def __init__(self, path: Path, options: EngineOptions) -> None:
         self.parallel = options.parallel
+        self._reuse_prompt = options.reuse_prompt
         self._calls = OpenCalls()
         self._key = secrets.token_urlsafe(32)
         self._folder = _socket_folder()
@@ -75,7 +76,7 @@ class XllamacppEngine:
     def generate(self, request: ChatRequest, on_text: Callable[[str], bool]) -> Finish:
         """Generate one answer. Raises ContextOverflow, ArmRefused, ArmError, RequestError."""
         answer = _Answer(request, on_text)
-        body = _body(request, self.context_tokens)
+        body = _body(request, self.context_tokens, reuse_prompt=self._reuse_prompt)
         with self._calls.one():
             try:
                 self._server.handle_chat_completions(body, answer.take)
@@ -210,6 +211,8 @@ def _start(path: Path, options: EngineOptions, *, socket_path: str, key: str) ->
     settings.cpuparams.n_threads = options.threads or 1
     settings.cpuparams_batch.n_threads = options.threads or 1
     settings.n_batch = 256
+    # Its default keeps up to 8 GiB of earlier prompts' states beside the slots.
+    settings.cache_ram_mib = 0
     settings.chat_template = options.chat_template or ""
     settings.hostnames = [socket_path]
     settings.api_keys = [key]
@@ -233,7 +236,7 @@ def _start(path: Path, options: EngineOptions, *, socket_path: str, key: str) ->
         ) from exc
 
 
-def _body(request: ChatRequest, context_tokens: int) -> dict[str, Any]:
+def _body(request: ChatRequest, context_tokens: int, *, reuse_prompt: bool) -> dict[str, Any]:
     sampling = sampling_of(request)
     body: dict[str, Any] = {
         "messages": clean_messages(request.messages),
@@ -251,7 +254,7 @@ def _body(request: ChatRequest, context_tokens: int) -> dict[str, Any]:
         "frequency_penalty": sampling.frequency_penalty,
         "repeat_last_n": context_tokens,
         # A reused prompt is computed in other pieces, which can change the last bits.
-        "cache_prompt": not sampling.repeatable,
+        "cache_prompt": reuse_prompt or not sampling.repeatable,
     }
     if request.stop:
         body["stop"] = [clean_text(text) for text in request.stop]

@@ -150,12 +150,17 @@ class EngineOptions:
         Answers generated at the same time; engines that cannot, use 1.
     chat_template : str or None
         A Jinja template in place of the model's own.
+    reuse_prompt : bool
+        Reuse the state of an earlier prompt even where a seed is given. It saves time where one
+        prompt is answered many times; the last bits then depend on what was asked before, so a
+        seed need not give the same answer again.
     """
 
     context_tokens: int = 2048
     threads: int | None = None
     parallel: int = 1
     chat_template: str | None = None
+    reuse_prompt: bool = False
 
     def __post_init__(self) -> None:
         for name in ("context_tokens", "threads", "parallel"):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hybridroute.cli.output import console, print_json
+from hybridroute.training.sample_command import sample
 
 if TYPE_CHECKING:
     from hybridroute.training.outcomes import OutcomeTable
@@ -78,6 +79,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("train")(train)
     app.command("evaluate")(evaluate)
+    app.command("sample")(sample)
 
 
 def train(

@@ -1,0 +1,148 @@
+"""``hybridroute sample``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hybridroute.cli.output import console, print_json, say
+
+if TYPE_CHECKING:
+    from hybridroute.training.sample import Runner
+    from hybridroute.training.sample_summary import Sampled
+
+_ARM_HELP = r"""NAME=MODEL[,option=value...], once an arm. MODEL is a name of `models list`, a GGUF
+file, or MODEL@URL for an OpenAI-compatible endpoint. Options: slots (answers at the same time),
+price-in, price-out (USD per million tokens), stop (ends an answer; \n is a line feed); for a model
+here also threads, context, engine, template (few-shot, for base models, or a Jinja file); for an
+endpoint key-env (the variable with the key; empty for none) and rate (requests a minute)."""
+
+_EXAMPLES = """
+Examples:
+
+  hybridroute sample prompts.jsonl --out responses.jsonl --arm edge=smollm2-135m
+  --arm cloud=gpt-4o-mini@https://api.openai.com/v1,price-in=0.15,price-out=0.6 --budget-usd 5
+
+  hybridroute sample prompts.jsonl --out responses.jsonl --n 5 --max-tokens 48
+  --arm edge=smollm2-135m --arm cloud=gemma3-270m,template=few-shot
+"""
+
+
+class RunnerName(StrEnum):
+    """Where the models run."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+def sample(
+    *,
+    prompts: Annotated[
+        list[Path],
+        typer.Argument(
+            help='Prompt files: a prompt a line; JSON lines with "prompt" or "messages" and '
+            'perhaps "id", "domain", "reference"; MixInstruct.'
+        ),
+    ],
+    arm: Annotated[list[str], typer.Option(help=_ARM_HELP)],
+    out: Annotated[
+        Path, typer.Option(help="The responses file; an existing one is gone on with.")
+    ] = Path("responses.jsonl"),
+    n: Annotated[int, typer.Option("--n", "-n", help="Responses per prompt and arm.")] = 10,
+    temperature: Annotated[float, typer.Option(help="0 to 2.")] = 0.8,
+    top_p: Annotated[float, typer.Option(help="Above 0, at most 1.")] = 0.95,
+    max_tokens: Annotated[int, typer.Option(help="Longest response.")] = 128,
+    seed: Annotated[int, typer.Option(help="Every response's seed is derived from it.")] = 0,
+    rate: Annotated[
+        float | None, typer.Option(help="Most requests a minute to each endpoint.", min=0.001)
+    ] = None,
+    budget_usd: Annotated[
+        float | None,
+        typer.Option(help="Stop before all runs on this file cost more; needs prices.", min=0.0),
+    ] = None,
+    retry_errors: Annotated[
+        bool, typer.Option(help="Ask again where an earlier run got an error.")
+    ] = False,
+    engine: Annotated[RunnerName, typer.Option(help="Threads here, or a Ray cluster.")] = (
+        RunnerName.LOCAL
+    ),
+    workers: Annotated[
+        int, typer.Option(help="With ray: actors, each with a model of its own.", min=1)
+    ] = 2,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Draw n responses of every arm to every prompt, written as they come.
+
+    Killed at any moment, the same command goes on where it stopped.
+    """
+    from hybridroute.training.arm_spec import parse_arm
+    from hybridroute.training.sample import sample as run
+    from hybridroute.training.sample_progress import SampleProgress
+    from hybridroute.training.sampling_plan import DrawSettings, SamplingPlan, read_sample_prompts
+
+    draw = DrawSettings(n=n, temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed)
+    arms = tuple(parse_arm(text) for text in arm)
+    read = read_sample_prompts(prompts)
+    if read.duplicates:
+        say(f"{read.duplicates} prompts stand twice and are sampled once")
+    plan = SamplingPlan(prompts=read.rows, arms=arms, draw=draw)
+    progress = SampleProgress()
+    try:
+        sampled = run(
+            plan,
+            out,
+            runner=_runner(engine, rate=rate, workers=workers),
+            watcher=progress,
+            budget_usd=budget_usd,
+            retry_errors=retry_errors,
+        )
+    finally:
+        progress.end()
+    if json:
+        print_json(sampled.to_dict())
+    else:
+        _show(sampled)
+    if sampled.over_budget:
+        _stopped(sampled, budget_usd)
+
+
+sample.__doc__ = (sample.__doc__ or "") + _EXAMPLES
+
+
+def _runner(engine: RunnerName, *, rate: float | None, workers: int) -> Runner:
+    if engine is RunnerName.RAY:
+        from hybridroute.training.ray_runner import RayRunner
+
+        return RayRunner(actors=workers, rate=rate)
+    from hybridroute.training.local_runner import LocalRunner
+
+    return LocalRunner(rate=rate)
+
+
+def _stopped(sampled: Sampled, budget_usd: float | None) -> None:
+    left = sum(tally.left for tally in sampled.tallies)
+    say(
+        f"hybridroute: the budget of {budget_usd:g} USD allows no further call to "
+        f"{', '.join(sampled.over_budget)}: {sampled.spent_usd:.6f} USD are spent and {left} "
+        "responses are left; run the same command with a higher --budget-usd to go on"
+    )
+    raise typer.Exit(1)
+
+
+def _show(sampled: Sampled) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    heads = ("arm", "model", "already", "drawn", "left", "errors", "tokens/s", "USD", "seconds")
+    table = Table(*heads, box=SIMPLE_HEAD)
+    for tally in sampled.tallies:
+        counts = (tally.already, tally.drawn, tally.left, tally.errors)
+        speed, cost = f"{tally.tokens_per_second:.0f}", f"{tally.cost_usd:.4f}"
+        seconds = f"{tally.seconds:.0f}"
+        table.add_row(tally.arm, tally.model, *map(str, counts), speed, cost, seconds)
+    shown = console()
+    shown.print(table)
+    shown.print(f"The responses are in {sampled.out}.", markup=False)
