@@ -73,8 +73,8 @@ class FunctionArm:
     def complete(self, request: ChatRequest) -> Completion:
         text = self._answer(text_of(request.messages[-1]))
         choice = Choice(message=AnswerMessage(content=text), finish_reason="stop")
-        made = {"id": f"chat-{uuid4().hex}", "model": self.model}
-        return Completion(created=int(time.time()), choices=(choice,), **made)
+        name, now = f"chat-{uuid4().hex}", int(time.time())
+        return Completion(id=name, created=now, model=self.model, choices=(choice,))
 
     def stream(self, request: ChatRequest) -> Words:
         text = self._answer(text_of(request.messages[-1]))
