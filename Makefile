@@ -13,7 +13,7 @@ INSTALL := $(PIP) install --quiet
 # A stamp stands for a finished installation; it is out of date when what it was made from changes.
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
-METADATA := setup.cfg pyproject.toml
+METADATA := setup.cfg
 
 DEMO_MODELS := smollm2-135m gemma3-270m
 # No extra names it: it would pull sentence-transformers.
