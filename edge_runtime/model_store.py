@@ -72,7 +72,7 @@ def remember_sha256(path: Path, digest: str) -> None:
         prefix = key.rpartition("|")[0].rpartition("|")[0] + "|"
         memory = {old: sha for old, sha in _read_memory().items() if not old.startswith(prefix)}
         memory[key] = digest
-        _write_atomically(cache_folder() / _MEMORY_NAME, json.dumps(memory, indent=1))
+        write_atomically(cache_folder() / _MEMORY_NAME, json.dumps(memory, indent=1))
     except OSError:
         return
 
@@ -137,7 +137,8 @@ def _read_memory() -> dict[str, str]:
     return {key: sha for key, sha in held.items() if isinstance(sha, str)}
 
 
-def _write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
+    """Write a small file whole or not at all; its folder is made. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     held = Path(temporary)

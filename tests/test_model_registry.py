@@ -13,7 +13,7 @@ import pytest
 
 from hybridroute.edge_runtime import model_registry, model_store
 from hybridroute.edge_runtime.errors import ConfigError, ModelMissing
-from hybridroute.edge_runtime.model_registry import ModelPart, RegisteredModel
+from hybridroute.edge_runtime.known_models import ModelPart, RegisteredModel
 
 GGUF = b"GGUF" + bytes(range(200))
 

