@@ -1,0 +1,119 @@
+"""``hybridroute train`` and ``evaluate`` as a user types them, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from cli_run import command, environment, run
+from tiny_bundle import write_tiny_bundle
+from tiny_encoder import CLOUD, EDGE, outcomes, tiny_deberta, write_outcomes
+
+PAIR = ("--edge", EDGE, "--cloud", CLOUD)
+NO_TORCH = ("torch", "transformers", "safetensors")
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    return write_outcomes(tmp_path / "rows.jsonl", outcomes(80))
+
+
+def test_evaluate_needs_no_torch(tmp_path: Path, rows: Path) -> None:
+    write_tiny_bundle(tmp_path / "b", weights={"greet": 9.0, "prove": -9.0})
+    asked = ("evaluate", "--bundle", "b", "--outcomes", str(rows), *PAIR, "--json")
+    done = run(*asked, cwd=tmp_path, without=NO_TORCH)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["n"] == 80
+    assert 0.5 < found["apgr"] <= 1
+    names = ("cpt50", "cpt80", "edge_quality", "cloud_quality", "n_seen_in_training")
+    assert all(found[name] is not None for name in names)
+    assert done.stderr == ""
+
+
+def test_evaluate_for_a_person(tmp_path: Path, rows: Path) -> None:
+    write_tiny_bundle(tmp_path / "b", weights={"greet": 9.0, "prove": -9.0})
+    done = run(
+        "evaluate", "--bundle", "b", "--outcomes", str(rows), *PAIR, cwd=tmp_path, without=NO_TORCH
+    )
+    assert done.returncode == 0, done.stderr
+    assert "apgr" in done.stdout
+
+
+def test_evaluate_refuses_a_bundle_of_another_text_rule(tmp_path: Path, rows: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path / "b")
+    held = json.loads((bundle.path / "manifest.json").read_text())
+    (bundle.path / "manifest.json").write_text(json.dumps({**held, "text_rule": "all-turns-v9"}))
+    done = run(
+        "evaluate", "--bundle", "b", "--outcomes", str(rows), *PAIR, cwd=tmp_path, without=NO_TORCH
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "text rule 'all-turns-v9'" in done.stderr
+
+
+def test_train_without_torch_says_what_to_install(tmp_path: Path, rows: Path) -> None:
+    hide = "import importlib.util as u; real = u.find_spec; "
+    block = "u.find_spec = lambda n, *a: None if n == 'torch' else real(n, *a); "
+    line = command("train", "--outcomes", str(rows), *PAIR, "--out", "b")
+    line[2] = hide + block + line[2]
+    done = subprocess.run(
+        line, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "training needs torch: pip install 'hybridroute[train]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "said"),
+    [
+        (("--seeds", ""), 2, "--seeds"),
+        (("--seeds", "1,1"), 1, "give one or more different ones"),
+        (("--alias", "x"), 2, "NAME=OTHER"),
+        (("--split-by", "domain"), 1, "has no domain"),
+        (("--out", "."), 1, "is the current folder"),
+    ],
+)
+def test_train_refuses_in_one_line(
+    tmp_path: Path, rows: Path, more: tuple[str, ...], code: int, said: str
+) -> None:
+    asked = ("train", "--outcomes", str(rows), *PAIR, "--out", "b", *more)
+    done = run(*asked, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "b").exists()
+
+
+def test_ctrl_c_ends_with_130_and_the_run_can_go_on(tmp_path: Path, rows: Path) -> None:
+    encoder = tiny_deberta(tmp_path / "encoder", layers=1)
+    asked = ("train", "--outcomes", str(rows), *PAIR, "--out", "b", "--encoder", str(encoder))
+    running = subprocess.Popen(
+        command(*asked, "--epochs", "5000", "--max-tokens", "32", "--json"),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    checkpoint = tmp_path / "b-work" / "seed-1" / "last.safetensors"
+    until = time.monotonic() + 120
+    while not checkpoint.exists() and running.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    out, error = running.communicate(timeout=60)
+    assert (running.returncode, out) == (130, ""), error
+    assert "Traceback" not in error
+    assert checkpoint.exists()
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_folder_of_something_else_is_refused_at_once(tmp_path: Path, rows: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "notes.txt").touch()
+    done = run("train", "--outcomes", str(rows), *PAIR, "--out", "b", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "exists and is not a bundle" in done.stderr
