@@ -100,6 +100,7 @@ def _from_json(where: str, line: str) -> PromptRow:
     if not isinstance(held, dict):
         raise DataError(f"{where} is a {type(held).__name__}; give an object")
     known = _KNOWN
+    prompt: str | tuple[Message, ...]
     if "instruction" in held and not {"prompt", "messages"} & held.keys():
         known = _MIX_INSTRUCT
         prompt, reference = _mix_instruct(where, held)
