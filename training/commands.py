@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hybridroute.cli.output import console, print_json
+from hybridroute.training.label_command import label
 from hybridroute.training.sample_command import sample
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def register(app: typer.Typer) -> None:
     app.command("train")(train)
     app.command("evaluate")(evaluate)
     app.command("sample")(sample)
+    app.command("label")(label)
 
 
 def train(

@@ -27,7 +27,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptResponses:
-    """All responses to one prompt, per arm in the order of their sample numbers."""
+    """All responses to one prompt, per arm in the order of their sample numbers.
+
+    ``where`` names the file and line of the first one.
+    """
 
     id: str
     prompt: Prompt
@@ -35,6 +38,7 @@ class PromptResponses:
     reference: str | None
     extra: Mapping[str, Any]
     arms: Mapping[str, tuple[Response, ...]]
+    where: str = ""
 
 
 def read_responses(path: Path) -> Iterator[Response]:
@@ -121,6 +125,7 @@ def _grouped(located: Iterable[Located]) -> PromptResponses:
             arm: tuple(sorted(held, key=lambda response: response.sample))
             for arm, held in arms.items()
         },
+        where=first[0],
     )
 
 

@@ -53,7 +53,7 @@ def write_canonical(table: OutcomeTable, path: Path) -> None:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as out:
-                out.writelines(_line_of(row) for row in table.rows)
+                out.writelines(outcome_line(row) for row in table.rows)
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
@@ -62,7 +62,14 @@ def write_canonical(table: OutcomeTable, path: Path) -> None:
         raise DataError(f"{path} cannot be written ({exc.strerror}); choose another place") from exc
 
 
-def _line_of(row: Outcome) -> bytes:
+def outcome_line(row: Outcome) -> bytes:
+    """The line of one row in UTF-8, its line feed included.
+
+    Raises
+    ------
+    DataError
+        If the row's unknown keys hold what JSON cannot.
+    """
     held = outcome_to_dict(row)
     try:
         text = json.dumps(held, ensure_ascii=False, allow_nan=False)

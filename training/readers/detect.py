@@ -10,13 +10,14 @@ from pathlib import Path
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.outcomes import OutcomeTable, joined
 from hybridroute.training.readers.canonical import read_canonical
+from hybridroute.training.readers.mixinstruct import read_mixinstruct
 from hybridroute.training.readers.routellm import read_routellm
 from hybridroute.training.readers.routerbench import read_routerbench
 from hybridroute.training.readers.routerdc import read_routerdc
 
 Reader = Callable[[Path], OutcomeTable]
 
-_KINDS = "canonical JSON lines, RouteLLM CSV, RouterDC JSON, RouterBench CSV"
+_KINDS = "canonical or MixInstruct JSON lines, RouteLLM CSV, RouterDC JSON, RouterBench CSV"
 _SUFFIXES = frozenset({".csv", ".json", ".jsonl", ".ndjson"})
 _HEAD = 65536
 
@@ -76,6 +77,8 @@ def reader_for(path: Path) -> Reader | None:
             head = file.read(_HEAD).decode("utf-8-sig", errors="replace").lstrip()
     except OSError as exc:
         raise DataError(f"{path} cannot be read ({exc.strerror}); check the path") from exc
+    if _is_mixinstruct(head):
+        return read_mixinstruct
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         return read_canonical
     if head.startswith("{"):
@@ -83,6 +86,11 @@ def reader_for(path: Path) -> Reader | None:
     if head.startswith("["):
         return read_routerdc if '"scores"' in head else None
     return _reader_for_header(next(csv.reader([head.split("\n", 1)[0]]), []))
+
+
+def _is_mixinstruct(head: str) -> bool:
+    wanted = all(f'"{key}"' in head for key in ("instruction", "candidates"))
+    return head.startswith("{") and wanted and '"arms"' not in head
 
 
 def _reader_for_header(columns: list[str]) -> Reader | None:
