@@ -59,6 +59,9 @@ class LocalRunner:
         finally:
             arm.close()
 
+    def close(self) -> None:
+        """Nothing is held between arms."""
+
 
 def engine_of(spec: ArmSpec) -> str | None:
     """The engine: the one asked for, else the one with parallel slots where it is installed."""

@@ -1,7 +1,7 @@
 """Runs an arm on Ray Data: actors that hold the model, on this machine or a cluster.
 
 ``RAY_ADDRESS`` names a cluster; without it a cluster of this machine alone is started, on the
-loopback interface, without dashboard and usage statistics.
+loopback address, without dashboard and usage statistics, and with a token drawn at random.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,7 +25,12 @@ from hybridroute.training.pacing import Budget, Rate
 from hybridroute.training.response import Response, parse_response
 from hybridroute.training.sampling_plan import DrawSettings, PromptJob
 
-_TELEMETRY_OFF = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
 
 
 class RayRunner:
@@ -81,7 +87,7 @@ class RayRunner:
             ActorDraws,
             fn_constructor_args=(spec, draw),
             batch_size=None,
-            concurrency=self._actors,
+            compute=data.ActorPoolStrategy(size=self._actors),
             num_cpus=1,
         )
         for line in self._lines(drawn):
@@ -153,7 +159,11 @@ def job_from_json(text: str) -> PromptJob:
 
 
 def _started(actors: int) -> Any:
-    os.environ.update(_TELEMETRY_OFF)
+    os.environ.update(_QUIET)
+    is_ours = not os.environ.get("RAY_ADDRESS")
+    if is_ours and "RAY_AUTH_MODE" not in os.environ:
+        # Ray's servers listen on every interface, whatever address it is given.
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
     try:
         import ray
         import ray.data
@@ -162,20 +172,28 @@ def _started(actors: int) -> Any:
             f"--engine ray needs Ray ({exc}): pip install 'hybridroute[train,ray]'"
         ) from exc
     if not ray.is_initialized():
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if os.environ.get("RAY_ADDRESS"):
-            ray.init(**quiet)
-        else:
-            ray.init(
-                num_cpus=max(actors, os.cpu_count() or 1),
-                include_dashboard=False,
-                _node_ip_address="127.0.0.1",
-                **quiet,
-            )
+        _start(ray, actors, is_ours=is_ours)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     return ray
+
+
+def _start(ray: Any, actors: int, *, is_ours: bool) -> None:
+    try:
+        if not is_ours:
+            ray.init(log_to_driver=False, logging_level=logging.ERROR)
+            return
+        ray.init(
+            num_cpus=max(actors, os.cpu_count() or 1),
+            include_dashboard=False,
+            _node_ip_address="127.0.0.1",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (OSError, RuntimeError, ValueError) as exc:
+        raise ConfigError(f"Ray cannot be started or reached ({exc}); check RAY_ADDRESS") from exc
 
 
 def _ours(exc: BaseException) -> HybridRouteError:

@@ -36,6 +36,10 @@ class Runner(Protocol):
         """Hand every response to ``take`` as it comes. Raises BudgetUsed, ArmError, ConfigError."""
         ...
 
+    def close(self) -> None:
+        """Free everything; safe to call twice."""
+        ...
+
 
 class Watcher(Protocol):
     """Told what happens, to show it."""

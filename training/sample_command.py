@@ -90,17 +90,19 @@ def sample(
         say(f"{read.duplicates} prompts stand twice and are sampled once")
     plan = SamplingPlan(prompts=read.rows, arms=arms, draw=draw)
     progress = SampleProgress()
+    runner = _runner(engine, rate=rate, workers=workers)
     try:
         sampled = run(
             plan,
             out,
-            runner=_runner(engine, rate=rate, workers=workers),
+            runner=runner,
             watcher=progress,
             budget_usd=budget_usd,
             retry_errors=retry_errors,
         )
     finally:
         progress.end()
+        runner.close()
     if json:
         print_json(sampled.to_dict())
     else:
