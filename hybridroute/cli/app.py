@@ -12,6 +12,7 @@ import typer
 from hybridroute._version import __version__
 from hybridroute.cli.ask import ask
 from hybridroute.cli.calibrate import calibrate
+from hybridroute.cli.chat import chat
 from hybridroute.cli.demo import demo
 from hybridroute.cli.doctor import doctor
 from hybridroute.cli.models import models
@@ -22,7 +23,7 @@ from hybridroute.edge_runtime.errors import HybridRouteError
 GROUP = "hybridroute.commands"
 """Entry points of this group are functions ``register(app: typer.Typer) -> None``."""
 
-_COMMANDS = (route, ask, calibrate, doctor, demo)
+_COMMANDS = (route, ask, chat, calibrate, doctor, demo)
 _BUILT_IN = frozenset({*(command.__name__ for command in _COMMANDS), "models"})
 
 

@@ -6,6 +6,7 @@ import pytest
 from cli_run import run
 from cloud_server import CloudServer
 from file_server import ServedFile
+from tiny_bundle import write_tiny_bundle
 
 from hybridroute.edge_runtime.engines import installed_engines
 from hybridroute.edge_runtime.known_models import REGISTRY
@@ -35,7 +36,17 @@ def test_a_model_pulled_by_url_answers_by_its_name(tmp_path):
         asked = ("models", "pull", f"{server.url}/small.gguf", "--sha256", str(held.sha256))
         done = run(*asked, "--name", "own-small", "--json", **cache)
     assert done.returncode == 0, done.stderr
-    limits = ("--mode", "only_on_device", "--max-tokens", "4", "--temperature", "0")
+    bundle = str(write_tiny_bundle(tmp_path / "tiny").path)
+    limits = (
+        "--bundle",
+        bundle,
+        "--mode",
+        "only_on_device",
+        "--max-tokens",
+        "4",
+        "--temperature",
+        "0",
+    )
     done = run("ask", "Say hello.", "--edge", "own-small", *limits, "--json", **cache)
     body = json.loads(done.stdout)
     assert (body["arm"], body["model"]) == ("edge", "own-small")
