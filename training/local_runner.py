@@ -8,7 +8,7 @@ from hybridroute.edge_runtime.engines import installed_engines
 from hybridroute.edge_runtime.llama_arm import LlamaArm
 from hybridroute.edge_runtime.protocols import Arm, EngineOptions
 from hybridroute.training.arm_pool import draw_all
-from hybridroute.training.arm_sampler import ArmSampler
+from hybridroute.training.arm_sampler import RETRY_WAITS_S, ArmSampler
 from hybridroute.training.arm_spec import ArmSpec
 from hybridroute.training.pacing import Budget, Rate
 from hybridroute.training.response import Response
@@ -31,11 +31,20 @@ class LocalRunner:
         Makes an arm of its spec; another one may be given.
     rate : float or None
         Most requests a minute to an endpoint that has no rate of its own.
+    waits_s : tuple of float
+        Between the tries of a call to an endpoint that is away.
     """
 
-    def __init__(self, *, make_arm: MakeArm | None = None, rate: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        make_arm: MakeArm | None = None,
+        rate: float | None = None,
+        waits_s: tuple[float, ...] = RETRY_WAITS_S,
+    ) -> None:
         self._make_arm = make_arm or arm_of
         self._rate = rate
+        self._waits_s = waits_s
 
     def run(
         self,
@@ -50,7 +59,14 @@ class LocalRunner:
         arm = self._make_arm(spec)
         workers = slots_of(spec)
         rate = None if spec.is_local else spec.rate or self._rate
-        sampler = ArmSampler(spec=spec, arm=arm, settings=draw, rate=Rate(rate), budget=budget)
+        sampler = ArmSampler(
+            spec=spec,
+            arm=arm,
+            settings=draw,
+            rate=Rate(rate),
+            budget=budget,
+            waits_s=self._waits_s,
+        )
         try:
             arm.warm_up()
             draw_all(

@@ -1,0 +1,130 @@
+"""``hybridroute sample`` as a program: exit codes, JSON, kills."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli_run import command, environment, run
+from cloud_server import CloudServer, Visit, answer, whole
+
+from hybridroute.training.responses import read_responses
+
+
+def slowly(visit: Visit) -> bool:
+    visit.stopping.wait(0.05)
+    return answer(whole("hi"))(visit)
+
+
+@pytest.fixture
+def server() -> Iterator[CloudServer]:
+    with CloudServer(slowly) as held:
+        yield held
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> Path:
+    path = tmp_path / "prompts.txt"
+    path.write_text("".join(f"question {i}\n" for i in range(20)), encoding="utf-8")
+    return path
+
+
+def arguments(server: CloudServer, *more: str) -> list[str]:
+    arm = f"cloud=big@{server.url},key-env=,price-in=1,price-out=2"
+    return ["sample", "prompts.txt", "--arm", arm, "-n", "3", "--max-tokens", "5", *more]
+
+
+def keys(path: Path) -> list[tuple[str, str, int]]:
+    return sorted(held.key for held in read_responses(path))
+
+
+def test_json_is_all_that_stands_on_stdout(
+    tmp_path: Path, server: CloudServer, prompts: Path
+) -> None:
+    done = run(*arguments(server, "--json"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    held = json.loads(done.stdout)
+    assert (held["complete"], held["arms"]["cloud"]["drawn"]) == (True, 60)
+    assert "cloud: 60 responses to draw" in done.stderr
+    shown = run(*arguments(server), cwd=tmp_path)
+    assert "60" in shown.stdout
+    assert "responses.jsonl" in shown.stdout
+    assert len(server.seen) == 60
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_a_kill_loses_only_what_is_in_flight(
+    tmp_path: Path, server: CloudServer, prompts: Path, sent: signal.Signals, code: int
+) -> None:
+    out = tmp_path / "responses.jsonl"
+    with subprocess.Popen(
+        command(*arguments(server)), cwd=tmp_path, env=environment(), stderr=subprocess.PIPE
+    ) as process:
+        until = time.monotonic() + 60
+        while (not out.exists() or out.stat().st_size < 2000) and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(sent)
+        assert process.wait(20) == code
+    held = keys(out)
+    assert 0 < len(held) < 60
+    assert len(server.seen) - len(held) <= 4
+    asked = len(server.seen)
+    done = run(*arguments(server, "--json"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(set(keys(out))) == len(keys(out)) == 60
+    assert len(server.seen) - asked == 60 - len(held)
+
+
+def test_a_used_budget_is_exit_1_and_one_clear_line(
+    tmp_path: Path, server: CloudServer, prompts: Path
+) -> None:
+    done = run(*arguments(server, "--json", "--budget-usd", "0.0001"), cwd=tmp_path)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["over_budget"] == ["cloud"]
+    assert json.loads(done.stdout)["spent_usd"] <= 0.0001
+    line = done.stderr.strip().splitlines()[-1]
+    assert line.startswith("hybridroute: the budget of 0.0001 USD allows no further call to cloud")
+
+
+def test_a_full_disk_is_exit_1_and_one_clear_line(
+    tmp_path: Path, server: CloudServer, prompts: Path
+) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    (tmp_path / "full.jsonl").symlink_to("/dev/full")
+    done = run(*arguments(server, "--out", "full.jsonl"), cwd=tmp_path)
+    assert done.returncode == 1
+    line = done.stderr.strip().splitlines()[-1]
+    assert line.startswith("hybridroute: full.jsonl cannot be written (No space left on device)")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "said"),
+    [
+        (["prompts.txt"], 2, "--arm"),
+        (["prompts.txt", "--arm", "edge"], 1, "is not NAME=MODEL"),
+        (["absent.txt", "--arm", "edge=smollm2-135m"], 1, "absent.txt cannot be read"),
+        (["latin.txt", "--arm", "edge=smollm2-135m"], 1, "latin.txt, line 2"),
+        (["twice.jsonl", "--arm", "edge=smollm2-135m"], 1, "the id 'a' stands at twice.jsonl"),
+        (["prompts.txt", "--arm", "edge=no-such-model"], 1, "no-such-model"),
+        (["prompts.txt", "--arm", "edge=a", "-n", "0"], 1, "n is 0"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    tmp_path: Path, prompts: Path, more: list[str], code: int, said: str
+) -> None:
+    (tmp_path / "latin.txt").write_bytes("one\ncaf\xe9\n".encode("latin-1"))
+    (tmp_path / "twice.jsonl").write_text('{"id":"a","prompt":"x"}\n{"id":"a","prompt":"y"}\n')
+    done = run("sample", *more, cwd=tmp_path)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
