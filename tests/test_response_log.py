@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -67,20 +68,36 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     ResponseLog(path).close()
 
 
-def test_a_full_disk_is_named_and_loses_nothing_that_was_written(tmp_path: Path) -> None:
-    full = Path("/dev/full")
-    if not full.exists():
-        pytest.skip("this system has no /dev/full")
-    link = tmp_path / "r.jsonl"
-    link.symlink_to(full)
-    with ResponseLog(link) as log, pytest.raises(DataError, match="No space left.*run the same"):
-        log.append(drawn())
+@pytest.fixture
+def small_disk() -> Iterator[Callable[[int], None]]:
+    """Lets this process write files of so many bytes and no more, as a full disk does."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_leaves_whole_lines(tmp_path: Path, small_disk: Callable[[int], None]) -> None:
+    path = tmp_path / "r.jsonl"
+    length = len(drawn(0).to_line())
+    small_disk(length + length // 2)
+    with ResponseLog(path) as log:
+        log.append(drawn(0))
+        with pytest.raises(DataError, match=r"cannot be written \(.*free space.*run the same"):
+            log.append(drawn(1))
+    small_disk(10**9)
+    assert path.stat().st_size == length
+    with ResponseLog(path) as log:
+        log.append(drawn(1))
+    assert [held.sample for held in read_responses(path)] == [0, 1]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(DataError, match="cannot be written"):
         ResponseLog(tmp_path / "file" / "r.jsonl")
+    with pytest.raises(DataError, match="no plain file"):
+        ResponseLog(tmp_path)
 
 
 def test_what_stands_there_is_counted(tmp_path: Path) -> None:

@@ -60,6 +60,8 @@ class ResponseLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._end: int | None = None
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path} is no plain file; choose another place")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
