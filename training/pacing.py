@@ -9,11 +9,11 @@ from collections.abc import Callable
 from hybridroute.edge_runtime.errors import ConfigError
 
 
-class Stopped(Exception):  # noqa: N818 (not a fault: the run is ending)
+class Stopped(Exception):
     """Raised in a worker that waits while the run ends."""
 
 
-class BudgetUsed(Exception):  # noqa: N818 (not a fault: what was asked for has happened)
+class BudgetUsed(Exception):
     """The next call might cross the budget."""
 
 

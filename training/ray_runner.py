@@ -46,13 +46,15 @@ class RayRunner:
     Raises
     ------
     ConfigError
-        If Ray is not installed.
+        If there are no actors.
     """
 
     def __init__(self, *, actors: int, rate: float | None = None) -> None:
+        if actors < 1:
+            raise ConfigError(f"workers is {actors}; give at least 1")
         self._actors = actors
         self._rate = rate
-        self._ray = _started(actors)
+        self._ray: Any = None
 
     def run(
         self,
@@ -70,7 +72,8 @@ class RayRunner:
         Raises
         ------
         ConfigError
-            If a budget limits an arm that costs something: actors cannot share one.
+            If Ray is not installed or cannot be reached, or a budget limits an arm that costs
+            something: actors cannot share one.
         """
         if budget.limit_usd is not None and spec.cost_usd(1, 1):
             raise ConfigError(
@@ -79,6 +82,7 @@ class RayRunner:
             )
         if spec.url is not None and (rate := spec.rate or self._rate) is not None:
             spec = replace(spec, rate=rate / self._actors)
+        self._ray = self._ray or _started(self._actors)
         data = self._ray.data
         tasks = -(-len(jobs) // slots_of(spec))
         drawn = data.from_items(
@@ -102,7 +106,9 @@ class RayRunner:
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
-        self._ray.shutdown()
+        ray, self._ray = self._ray, None
+        if ray is not None:
+            ray.shutdown()
 
 
 class ActorDraws:
