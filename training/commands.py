@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hybridroute.cli.output import console, print_json
+from hybridroute.training.evaluate_command import evaluate
 from hybridroute.training.label_command import label
+from hybridroute.training.outcome_options import (
+    Aliases,
+    Cloud,
+    Edge,
+    Json,
+    More,
+    Outcomes,
+    read_table,
+)
 from hybridroute.training.sample_command import sample
 
 if TYPE_CHECKING:
-    from hybridroute.training.outcomes import OutcomeTable
     from hybridroute.training.pipeline import TrainingPlan
-
-Outcomes = Annotated[
-    list[Path],
-    typer.Option(
-        help="Outcome files or folders: RouteLLM CSV, RouterDC JSON, RouterBench CSV, "
-        "canonical JSON lines. More may follow without the option."
-    ),
-]
-More = Annotated[list[Path] | None, typer.Argument(help="More outcome files.", show_default=False)]
-Edge = Annotated[str, typer.Option(help="The small model's name in the outcomes.")]
-Cloud = Annotated[str, typer.Option(help="The large model's name in the outcomes.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
 class LabelName(StrEnum):
@@ -114,9 +110,7 @@ def train(
     also_fit: Annotated[
         list[Path] | None, typer.Option(help="Outcomes used for fitting only.")
     ] = None,
-    alias: Annotated[
-        list[str] | None, typer.Option(help="NAME=OTHER: an arm called NAME there is OTHER here.")
-    ] = None,
+    alias: Aliases = None,
     weights: Annotated[WeightName, typer.Option(help="Of the exported router.")] = WeightName.INT8,
     baselines: Annotated[bool, typer.Option(help="Judge random, length and kNN beside it.")] = True,
     source: Annotated[
@@ -152,8 +146,8 @@ def train(
         precision=chosen_precision(precision.value),
     )
     plan = TrainingPlan(
-        outcomes=_table([*outcomes, *(more or [])], alias or []),
-        also_fit=_table(also_fit, alias or []) if also_fit else None,
+        outcomes=read_table([*outcomes, *(more or [])], alias or []),
+        also_fit=read_table(also_fit, alias or []) if also_fit else None,
         edge=edge,
         cloud=cloud,
         config=config,
@@ -171,34 +165,6 @@ def train(
     _run(plan, json=json)
 
 
-def evaluate(
-    *,
-    outcomes: Outcomes,
-    more: More = None,
-    edge: Edge,
-    cloud: Cloud,
-    bundle: Annotated[
-        Path | None, typer.Option(help="The bundle's folder; the default bundle if left out.")
-    ] = None,
-    alias: Annotated[
-        list[str] | None, typer.Option(help="NAME=OTHER: an arm called NAME there is OTHER here.")
-    ] = None,
-    threads: Annotated[int, typer.Option(min=1)] = 2,
-    json: Json = False,
-) -> None:
-    """Judge a bundle's exported router on outcomes: APGR, CPT50, CPT80, drops, the dial."""
-    from hybridroute.router_source import open_bundle
-    from hybridroute.training.judge import evaluate_bundle
-
-    opened = open_bundle(bundle)
-    table = _table([*outcomes, *(more or [])], alias or [])
-    found = evaluate_bundle(opened, table, edge, cloud, threads=threads)
-    if json:
-        print_json({"bundle": str(opened.path), "edge": edge, "cloud": cloud, **found})
-    else:
-        _show_evaluation(found)
-
-
 def _run(plan: TrainingPlan, *, json: bool) -> None:
     from hybridroute.training.fit_progress import FitProgress
     from hybridroute.training.pipeline import train as run
@@ -214,20 +180,6 @@ def _run(plan: TrainingPlan, *, json: bool) -> None:
 def _beside(out: Path) -> Path:
     whole = out.resolve()
     return whole.with_name(f"{whole.name}-work")
-
-
-def _table(paths: list[Path], aliases: list[str]) -> OutcomeTable:
-    from hybridroute.training.outcomes import renamed
-    from hybridroute.training.readers import read_outcomes
-
-    return renamed(read_outcomes(paths), dict(_alias(text) for text in aliases))
-
-
-def _alias(text: str) -> tuple[str, str]:
-    name, _, other = text.partition("=")
-    if not name or not other:
-        raise typer.BadParameter(f"{text!r} is not NAME=OTHER", param_hint="--alias")
-    return name, other
 
 
 def _seeds(text: str) -> tuple[int, ...]:
@@ -251,7 +203,11 @@ def _needs_torch() -> None:
     ]
     if missing:
         raise ConfigError(f"training needs {', '.join(missing)}: pip install 'hybridroute[train]'")
-    logging.getLogger("transformers").setLevel(logging.ERROR)
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        transformers_logging.disable_progress_bar()
 
 
 def _show_card(path: Path) -> None:
@@ -260,44 +216,3 @@ def _show_card(path: Path) -> None:
     shown = console()
     shown.print(Markdown(path.read_text(encoding="utf-8")))
     shown.print(f"\nThe bundle is in {path.parent}.", markup=False)
-
-
-def _show_evaluation(found: dict[str, Any]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    shown = console()
-    table = Table("", "value", box=SIMPLE_HEAD, show_header=False)
-    for name in ("n", "edge_quality", "cloud_quality", "apgr", "cpt50", "cpt80"):
-        value = found[name]
-        text = "-" if value is None else f"{value:.4g}"
-        if name == "apgr" and found["apgr_interval"]:
-            text += " [{:.3f}, {:.3f}]".format(*found["apgr_interval"])
-        table.add_row(name, text)
-    table.add_row("n_seen_in_training", str(found["n_seen_in_training"]))
-    shown.print(table)
-    if found["pgr_undefined"]:
-        shown.print(f"No PGR: {found['pgr_undefined']}", markup=False)
-    if found["n_seen_in_training"]:
-        apart = found["unseen"]
-        shown.print(
-            f"{found['n_seen_in_training']} of these rows were seen in training"
-            + (
-                f"; without them APGR is {apart['apgr']:.3f} on {apart['n']} rows."
-                if apart and apart["apgr"] is not None
-                else "."
-            ),
-            style="yellow",
-            markup=False,
-        )
-    dials = Table("dial asked", "realised", "cloud share expected", "cloud share", box=SIMPLE_HEAD)
-    for row in found["dials"]:
-        realised = "-" if row["realised"] is None else f"{row['realised']:.2f}"
-        dials.add_row(
-            f"{row['dial']:g}",
-            realised,
-            f"{row['expected_cloud_share']:.1%}",
-            f"{row['cloud_share']:.1%}",
-        )
-    if found["dials"]:
-        shown.print(dials)

@@ -1,0 +1,150 @@
+"""``hybridroute evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hybridroute.cli.output import console, print_json
+from hybridroute.training.outcome_options import (
+    Aliases,
+    Cloud,
+    Edge,
+    Json,
+    More,
+    Outcomes,
+    named,
+    read_table,
+)
+
+if TYPE_CHECKING:
+    from hybridroute.edge_runtime.bundle import Bundle
+    from hybridroute.training.judge import Judged
+    from hybridroute.training.report_page.assemble import Wanted
+
+_REPORT = "Report"
+
+
+def evaluate(
+    *,
+    outcomes: Outcomes,
+    more: More = None,
+    edge: Edge,
+    cloud: Cloud,
+    bundle: Annotated[
+        Path | None, typer.Option(help="The bundle's folder; the default bundle if left out.")
+    ] = None,
+    alias: Aliases = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for a page with figures (report.html, report.json, PNGs).",
+            rich_help_panel=_REPORT,
+        ),
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=FOLDER: another bundle for the report. May be given again.",
+            rich_help_panel=_REPORT,
+        ),
+    ] = None,
+    fit_outcomes: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Outcomes for the report's baselines to be fitted on; kNN needs them.",
+            rich_help_panel=_REPORT,
+        ),
+    ] = None,
+    dial: Annotated[
+        float | None,
+        typer.Option(
+            help="The setting the report shows; by default what a client starts with.",
+            rich_help_panel=_REPORT,
+        ),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+    json: Json = False,
+) -> None:
+    """Judge a bundle's exported router on outcomes: APGR, CPT50, CPT80, drops, the dial."""
+    from hybridroute.router_source import open_bundle
+    from hybridroute.training.judge import evaluate_judged, judged_rows
+    from hybridroute.training.report_page.assemble import Wanted
+
+    if report is None and (against or fit_outcomes or dial is not None):
+        raise typer.BadParameter("--against, --fit-outcomes and --dial need --report FOLDER")
+    aliases = alias or []
+    others = [named(text, "--against", "FOLDER") for text in against or []]
+    if report is not None:
+        _check_place(report)
+    opened = open_bundle(bundle)
+    beside = tuple((name, open_bundle(Path(place))) for name, place in others)
+    table = read_table([*outcomes, *(more or [])], aliases)
+    fit = read_table(fit_outcomes, aliases) if fit_outcomes else None
+    wanted = Wanted(against=beside, fit=fit, dial=dial, threads=threads)
+    judged = judged_rows(opened, table, edge, cloud, threads=threads)
+    found = evaluate_judged(opened, judged)
+    if report is not None:
+        found["report"] = str(_report(opened, judged, wanted, report))
+    if json:
+        print_json({"bundle": str(opened.path), "edge": edge, "cloud": cloud, **found})
+    else:
+        _show_evaluation(found)
+
+
+def _check_place(folder: Path) -> None:
+    from hybridroute.training.report_page.files import check_report_place
+
+    check_report_place(folder)
+
+
+def _report(bundle: Bundle, judged: Judged, wanted: Wanted, folder: Path) -> Path:
+    from hybridroute.training.report_page.assemble import report_of
+    from hybridroute.training.report_page.files import write_report
+
+    return write_report(report_of(bundle, judged, wanted), folder)
+
+
+def _show_evaluation(found: dict[str, Any]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    shown = console()
+    table = Table("", "value", box=SIMPLE_HEAD, show_header=False)
+    for name in ("n", "edge_quality", "cloud_quality", "apgr", "cpt50", "cpt80"):
+        value = found[name]
+        text = "-" if value is None else f"{value:.4g}"
+        if name == "apgr" and found["apgr_interval"]:
+            text += " [{:.3f}, {:.3f}]".format(*found["apgr_interval"])
+        table.add_row(name, text)
+    table.add_row("n_seen_in_training", str(found["n_seen_in_training"]))
+    shown.print(table)
+    if found["pgr_undefined"]:
+        shown.print(f"No PGR: {found['pgr_undefined']}", markup=False)
+    if found["n_seen_in_training"]:
+        apart = found["unseen"]
+        shown.print(
+            f"{found['n_seen_in_training']} of these rows were seen in training"
+            + (
+                f"; without them APGR is {apart['apgr']:.3f} on {apart['n']} rows."
+                if apart and apart["apgr"] is not None
+                else "."
+            ),
+            style="yellow",
+            markup=False,
+        )
+    dials = Table("dial asked", "realised", "cloud share expected", "cloud share", box=SIMPLE_HEAD)
+    for row in found["dials"]:
+        realised = "-" if row["realised"] is None else f"{row['realised']:.2f}"
+        dials.add_row(
+            f"{row['dial']:g}",
+            realised,
+            f"{row['expected_cloud_share']:.1%}",
+            f"{row['cloud_share']:.1%}",
+        )
+    if found["dials"]:
+        shown.print(dials)
+    if "report" in found:
+        shown.print(f"The report is in {found['report']}", markup=False, soft_wrap=True)

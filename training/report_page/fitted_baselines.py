@@ -1,0 +1,73 @@
+"""Length and nearest neighbours, fitted on rows that are not judged."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+
+import numpy as np
+
+from hybridroute.edge_runtime.errors import TrainingError
+from hybridroute.training.baselines import LengthBaseline, NeighbourBaseline
+from hybridroute.training.outcomes import OutcomeTable
+from hybridroute.training.report_page.routers import Router
+
+ENCODER = "minilm"
+MOST_NEIGHBOURS = 50
+FEWEST_ROWS = 10
+_NEEDED = ("torch", "transformers", "safetensors")
+
+
+def apart_from(fit: OutcomeTable, judged: OutcomeTable, edge: str, cloud: str) -> OutcomeTable:
+    """The pair's rows of ``fit`` whose prompts are not judged.
+
+    Raises
+    ------
+    DataError
+        If no row has both arms.
+    """
+    rows = fit.with_pair(edge, cloud).table.deduplicated().table
+    taken = set(judged.prompt_hashes())
+    return rows.select(np.array([key not in taken for key in rows.prompt_hashes()]))
+
+
+def length_router(judged: OutcomeTable, fit: OutcomeTable | None, edge: str, cloud: str) -> Router:
+    """Shorter queries to the edge, or the other way round if the rows to fit on say so."""
+    if fit is None or not len(fit):
+        held = LengthBaseline(long_to_cloud=True, scale=1.0)
+    else:
+        means = fit.mean_quality(edge), fit.mean_quality(cloud)
+        held = LengthBaseline.fit(fit.texts(), *means)
+    return Router(name="length", kind="baseline", scores=held.score(judged.texts()))
+
+
+def neighbour_router(
+    judged: OutcomeTable, fit: OutcomeTable | None, edge: str, cloud: str, *, max_tokens: int
+) -> Router | str:
+    """The kNN baseline on frozen embeddings, or why there is none.
+
+    k is the square root of the number of rows to fit on, at most ``MOST_NEIGHBOURS``.
+    """
+    if fit is None:
+        return "kNN is left out: it needs rows to fit on; give them with --fit-outcomes"
+    if len(fit) < FEWEST_ROWS:
+        return (
+            f"kNN is left out: {len(fit)} rows to fit on are not judged themselves, and it needs "
+            f"{FEWEST_ROWS}"
+        )
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        return f"kNN is left out: {', '.join(missing)} is not installed (hybridroute[train])"
+    from hybridroute.training.embeddings import frozen_embeddings
+
+    try:
+        near, far = (
+            frozen_embeddings(table.texts(), encoder=ENCODER, max_tokens=max_tokens)
+            for table in (fit, judged)
+        )
+    except TrainingError as exc:
+        return f"kNN is left out: {exc}"
+    k = min(MOST_NEIGHBOURS, math.isqrt(len(fit)))
+    means = fit.mean_quality(edge), fit.mean_quality(cloud)
+    held = NeighbourBaseline.fit(near, *means, k=k)
+    return Router(name=f"kNN, k = {k}", kind="baseline", scores=held.score(far))
