@@ -159,5 +159,6 @@ def _mean(row: Outcome, arm: str, metric: str) -> float | None:
 
 
 def _is_finite(value: object) -> TypeGuard[float]:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return math.isfinite(value)
