@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WIDTH, _HEIGHT = 5.6, 3.9
-_DPI = 160
+_WIDTH, _HEIGHT = 4.9, 3.7
+_DPI = 180
 SIZE = (round(_WIDTH * _DPI), round(_HEIGHT * _DPI))
 """Of every figure, in pixels."""
 _LONGEST_NAME = 28
@@ -75,7 +75,9 @@ def reliability_png(held: Sequence[Reliability], theme: Theme) -> bytes:
     """Mean label against mean score; marks grow with the rows in a bin."""
     figure, axes = _canvas(theme)
     axes.plot([0, 1], [0, 1], color=theme.faint, linestyle=(0, (4, 3)), linewidth=1.0)
-    axes.annotate("as promised", (0.97, 0.97), ha="right", va="top", color=theme.faint, fontsize=8)
+    axes.annotate(
+        "as promised", (0.93, 0.95), ha="right", va="bottom", color=theme.faint, fontsize=8
+    )
     colours = (theme.this, *theme.bundles)
     for place, one in enumerate(held):
         most = max(item.n for item in one.bins)
