@@ -7,7 +7,10 @@ import os
 import platform
 from importlib import import_module
 
-NAMES = ("import_time", "bundle_ready", "install_size", "router_speed", "first_token")
+NAMES = (
+    *("import_time", "bundle_ready", "install_size", "router_speed", "first_token"),
+    "sampling_speed",
+)
 
 
 def main() -> None:

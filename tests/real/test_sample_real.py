@@ -6,11 +6,13 @@ import importlib.util
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_run import command, environment, run
 from sample_fakes import Watched, plan
 
+from hybridroute.edge_runtime import engine_xllamacpp
 from hybridroute.edge_runtime.errors import ModelMissing
 from hybridroute.edge_runtime.model_registry import resolve
 from hybridroute.prompt_file import PromptRow
@@ -65,6 +67,27 @@ def test_several_slots_answer_all_and_a_prompt_of_100_000_characters_is_an_error
             assert all("context holds 256" in (one.error or "") for one in held)
         else:
             assert all(one.response and (one.completion_tokens or 9) <= 6 for one in held)
+
+
+def test_further_samples_reuse_the_prompts_state_in_every_slot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("xllamacpp")
+    reused: list[tuple[int, int]] = []
+    take = engine_xllamacpp._Answer.take
+
+    def watched(self: object, chunk: dict[str, Any]) -> bool:
+        if chunk.get("usage"):
+            timings = chunk["timings"]
+            reused.append((timings["cache_n"], timings["prompt_n"]))
+        return bool(take(self, chunk))
+
+    monkeypatch.setattr(engine_xllamacpp._Answer, "take", watched)
+    arm = "edge=smollm2-135m,slots=3,context=256,engine=xllamacpp"
+    sample(of(*TEXTS, arm=arm), tmp_path / "r.jsonl", runner=LocalRunner(), watcher=Watched())
+    # Of each prompt's second sample only the last token is computed again.
+    assert sum(computed == 1 for _, computed in reused) == len(TEXTS)
+    assert all(cached > 20 for cached, computed in reused if computed == 1)
 
 
 def _lines(responses: list[Response]) -> list[tuple[object, ...]]:
