@@ -111,6 +111,15 @@ def test_what_stands_there_is_counted(tmp_path: Path) -> None:
     assert again.done[("p0", "edge")] == {0}
 
 
+def test_a_price_that_is_named_later_counts_for_what_was_drawn_before(tmp_path: Path) -> None:
+    path = write_responses(
+        tmp_path / "r.jsonl", drawn(0, prompt_tokens=1000, completion_tokens=500), drawn(1)
+    )
+    priced = plan("edge=small,price-in=100,price-out=200", prompts=2, n=3)
+    assert standing_of(path, priced).cost_usd == pytest.approx(0.2)
+    assert standing_of(path, PLAN).cost_usd == 0.0
+
+
 def test_other_settings_prompts_and_seeds_are_not_mixed(tmp_path: Path) -> None:
     path = write_responses(tmp_path / "r.jsonl", drawn())
     cooler = plan("edge=small", prompts=2, n=3, temperature=0.7)

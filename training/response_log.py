@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from hybridroute.edge_runtime.errors import ConfigError, DataError
+from hybridroute.training.arm_spec import ArmSpec
 from hybridroute.training.response import Response
 from hybridroute.training.responses import read_responses
 from hybridroute.training.sampling_plan import SamplingPlan
@@ -18,6 +19,8 @@ from hybridroute.training.sampling_plan import SamplingPlan
 log = logging.getLogger(__name__)
 
 _BLOCK = 65536
+# Without O_BINARY, Windows would write two bytes for a line feed.
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,10 +41,10 @@ class Standing:
     errors: dict[str, int] = field(default_factory=dict)
     cost_usd: float = 0.0
 
-    def add(self, response: Response) -> None:
-        """Count one response."""
+    def add(self, response: Response, cost_usd: float | None = None) -> None:
+        """Count one response; ``cost_usd`` stands in where it states no cost."""
         self.done.setdefault((response.id, response.arm), set()).add(response.sample)
-        self.cost_usd += response.cost_usd or 0.0
+        self.cost_usd += (response.cost_usd or 0.0) if cost_usd is None else cost_usd
         if response.error is not None:
             self.errors[response.arm] = self.errors.get(response.arm, 0) + 1
 
@@ -64,7 +67,7 @@ class ResponseLog:
             raise DataError(f"{path} is no plain file; choose another place")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            self._file = os.open(path, _FLAGS, 0o666)
         except OSError as exc:
             raise self._failed(exc) from exc
         try:
@@ -179,13 +182,21 @@ def standing_of(path: Path, plan: SamplingPlan, *, retry_errors: bool = False) -
         If an arm of the plan was sampled with other settings or another seed.
     """
     standing = Standing()
-    digests = {arm.name: plan.draw.digest(arm) for arm in plan.arms}
+    arms = {arm.name: arm for arm in plan.arms}
+    digests = {name: plan.draw.digest(arm) for name, arm in arms.items()}
     for response in read_responses(path):
         _check_prompt(path, response, plan)
         _check_settings(path, response, plan, digests)
         if response.error is None or not retry_errors:
-            standing.add(response)
+            standing.add(response, _cost_now(response, arms.get(response.arm)))
     return standing
+
+
+def _cost_now(response: Response, arm: ArmSpec | None) -> float | None:
+    """What a response cost whose price was not known when it was drawn, by the plan's price."""
+    if arm is None or response.cost_usd is not None:
+        return response.cost_usd
+    return arm.cost_usd(response.prompt_tokens or 0, response.completion_tokens or 0)
 
 
 def _check_prompt(path: Path, response: Response, plan: SamplingPlan) -> None:
