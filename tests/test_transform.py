@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybridroute.training.transform import COARSE, best_shift, gini_difference
@@ -10,6 +10,7 @@ from hybridroute.training.transform import COARSE, best_shift, gini_difference
 values = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
 
+@settings(deadline=None)
 @given(values)
 def test_the_sorted_form_is_the_mean_pairwise_difference(held):
     array = np.array(held)
@@ -27,6 +28,7 @@ def tried_one_by_one(rows, gaps, n):
     return best_t, best
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(-6, 4), min_size=1, max_size=5), min_size=1, max_size=6))
 def test_few_candidates_are_searched_exactly(held):
     rows = np.repeat(np.arange(len(held)), [len(row) for row in held])
@@ -48,3 +50,14 @@ def test_many_candidates_come_within_the_grid_of_the_best():
     _, spread = tried_one_by_one(rows, gaps, n)
     assert dict(found.curve)[found.t] == pytest.approx(spread, rel=2e-3)
     assert len(found.curve) <= 2 * COARSE
+
+
+def test_counting_gives_what_sorting_gives():
+    """Far more rows than values, and rows with different numbers of pairs."""
+    draw = np.random.default_rng(5)
+    pairs = draw.choice([1, 4, 6], size=300)
+    rows = np.repeat(np.arange(300), pairs)
+    gaps = draw.integers(-9, 5, size=len(rows)).astype(float)
+    for t, spread in best_shift(rows, gaps, pairs).curve:
+        labels = np.bincount(rows[gaps >= -t], minlength=300) / pairs
+        assert spread == pytest.approx(gini_difference(labels), abs=1e-12)

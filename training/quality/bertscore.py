@@ -59,7 +59,7 @@ class BertModel:
             )
         folder = str(packaged_minilm()) if place == PACKAGED_MINILM else place
         try:
-            self._scorer: Any = BERTScorer(
+            self.scorer: Any = BERTScorer(
                 model_type=folder, num_layers=layer, use_fast_tokenizer=True, device="cpu"
             )
         except (OSError, ValueError, KeyError, RuntimeError, AssertionError) as exc:
@@ -69,7 +69,7 @@ class BertModel:
                 "and a layer it has"
             ) from exc
         self.name, self.layer = place, layer
-        self._tokenizer: Any = self._scorer._tokenizer
+        self._tokenizer: Any = self.scorer._tokenizer
         self.longest = int(self._tokenizer.model_max_length)
         self._cut = self._seen = 0
 
@@ -87,7 +87,7 @@ class BertModel:
         lengths = [max(len(responses[index]), len(references[index])) for index in asked]
         for batch in length_batches(lengths, budget=_BUDGET, most=_MOST):
             indices = [asked[place] for place in batch]
-            parts = self._scorer.score(
+            parts = self.scorer.score(
                 [responses[index] for index in indices],
                 [references[index] for index in indices],
                 batch_size=_INNER,

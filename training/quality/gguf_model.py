@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.errors import ConfigError, EngineMissing, ModelMissing, TrainingError
 
-_BLOCK = 512
-# llama.cpp keeps a row of the vocabulary for each flagged position: 64 MB for Gemma's 262,144.
-_FLAGGED = 64
+# Tokens evaluated in one call. llama.cpp keeps a row of the vocabulary for each flagged position:
+# 64 MB for Gemma's 262,144.
+_BLOCK = 64
 _SILENT = logging.CRITICAL + 1
 
 
@@ -100,28 +100,33 @@ class GgufModel:
                 f"at most {self.context_tokens} tokens together"
             )
         first = len(prefix) - 1  # its logits tell the first target token
-        start = self._keep(whole[:first])
+        for place in range(self._keep(whole[:first]), first, _BLOCK):
+            self._evaluate(whole[place : min(place + _BLOCK, first)], place)
+        self._held = whole[: first // _BLOCK * _BLOCK]
         found: list[float] = []
-        self._evaluate(whole[start:first], start)
         # The last token tells nothing that is wanted, so it is not evaluated.
-        for place in range(first, len(whole) - 1, _FLAGGED):
-            piece = whole[place : min(place + _FLAGGED, len(whole) - 1)]
-            after = whole[place + 1 : place + 1 + len(piece)]
-            found += self._evaluate(piece, place, after)
+        for place in range(first, len(whole) - 1, _BLOCK):
+            piece = whole[place : min(place + _BLOCK, len(whole) - 1)]
+            found += self._evaluate(piece, place, whole[place + 1 : place + 1 + len(piece)])
         return np.array(found, dtype=np.float64)
 
     def _keep(self, wanted: Sequence[int]) -> int:
-        """Drop from the context what is not the beginning of ``wanted``; how much is kept."""
+        """Drop from the context all but what ``wanted`` begins with; how much is kept.
+
+        Only whole blocks are kept: results depend in their last bits on how tokens were cut into
+        calls, and so no score depends on what was scored before it.
+        """
         pairs = zip(self._held, wanted, strict=False)
         shared = next(
             (place for place, (held, new) in enumerate(pairs) if held != new),
             min(len(self._held), len(wanted)),
         )
+        shared = shared // _BLOCK * _BLOCK
         memory = self._api.llama_get_memory(self._context)
         if not self._api.llama_memory_seq_rm(memory, 0, shared, -1):
             self._api.llama_memory_clear(memory, True)
             shared = 0
-        del self._held[shared:]
+        self._held.clear()  # until all is evaluated
         return shared
 
     def _evaluate(
@@ -132,25 +137,20 @@ class GgufModel:
         Without ``after`` no logits are kept.
         """
         api = self._api
-        for block in range(0, len(tokens), _BLOCK):
-            held = tokens[block : block + _BLOCK]
-            batch = api.llama_batch_init(len(held), 0, 1)
-            try:
-                batch.n_tokens = len(held)
-                for index, token in enumerate(held):
-                    batch.token[index] = token
-                    batch.pos[index] = start + block + index
-                    batch.n_seq_id[index] = 1
-                    batch.seq_id[index][0] = 0
-                    batch.logits[index] = bool(after)
-                code = api.llama_decode(self._context, batch)
-            finally:
-                api.llama_batch_free(batch)
-            if code != 0:
-                self._held.clear()
-                api.llama_memory_clear(api.llama_get_memory(self._context), True)
-                raise TrainingError(f"llama.cpp could not evaluate {len(held)} tokens ({code})")
-            self._held.extend(held)
+        batch = api.llama_batch_init(len(tokens), 0, 1)
+        try:
+            batch.n_tokens = len(tokens)
+            for index, token in enumerate(tokens):
+                batch.token[index] = token
+                batch.pos[index] = start + index
+                batch.n_seq_id[index] = 1
+                batch.seq_id[index][0] = 0
+                batch.logits[index] = bool(after)
+            code = api.llama_decode(self._context, batch)
+        finally:
+            api.llama_batch_free(batch)
+        if code != 0:
+            raise TrainingError(f"llama.cpp could not evaluate {len(tokens)} tokens (code {code})")
         return [self._log_probability(index, token) for index, token in enumerate(after)]
 
     def _log_probability(self, index: int, token: int) -> float:
