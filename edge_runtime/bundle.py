@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from hybridroute.edge_runtime.errors import BundleError
 from hybridroute.edge_runtime.manifest import FileRecord, Manifest, check_file_name
@@ -34,7 +34,7 @@ class Bundle:
     manifest: Manifest
 
     @classmethod
-    def load(cls, path: str | Path) -> Bundle:
+    def load(cls, path: str | Path) -> Self:
         """Read a bundle and check every file against the manifest.
 
         Raises
@@ -116,6 +116,17 @@ class Bundle:
                 f"{record.sha256}. Fetch or make the bundle again"
             )
         return data
+
+    def save_pretrained(self, folder: str | Path) -> Bundle:
+        """Copy the bundle, every file checked; the folder can be put on a hub as it is.
+
+        Raises
+        ------
+        BundleError
+            As :meth:`read` and :meth:`write`.
+        """
+        files = {name: self.read(name) for name in self.manifest.files}
+        return Bundle.write(folder, self.manifest, files)
 
     @property
     def model_names(self) -> tuple[str, ...]:

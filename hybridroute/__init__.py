@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from hybridroute.client import HybridClient
     from hybridroute.cloud import CloudSettings
     from hybridroute.decision import Decision
-    from hybridroute.edge_runtime.bundle import Bundle
     from hybridroute.edge_runtime.errors import (
         ArmError,
         ArmRefused,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     )
     from hybridroute.edge_runtime.llama_arm import LlamaArm
     from hybridroute.edge_runtime.protocols import Arm, Capabilities, EngineOptions
+    from hybridroute.hub import Bundle
     from hybridroute.policy import Expectation
     from hybridroute.responses import ChatCompletion, ChatCompletionChunk
     from hybridroute.setting import Setting
@@ -70,7 +70,7 @@ __all__ = [
 
 _HOMES = {
     "Arm": "edge_runtime.protocols",
-    "Bundle": "edge_runtime.bundle",
+    "Bundle": "hub",
     "Capabilities": "edge_runtime.protocols",
     "ChatCompletion": "responses",
     "ChatCompletionChunk": "responses",

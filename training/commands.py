@@ -116,6 +116,9 @@ def train(
     source: Annotated[
         list[str] | None, typer.Option(help="A source and its licence, for the model card.")
     ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="The router's own, such as apache-2.0, for the model card.")
+    ] = None,
     name: Annotated[str, typer.Option(help="For the model card.")] = "",
     work: Annotated[
         Path | None, typer.Option(help="Checkpoints; by default beside --out. Kept.")
@@ -125,7 +128,8 @@ def train(
 ) -> None:
     """Train a router for your own pair, from outcomes to a bundle with its report.
 
-    Killed at any step, the same command goes on from the last checkpoint.
+    Killed at any step, the same command goes on from the last checkpoint. The work folder keeps the
+    fitted router in `pretrained`, to be trained on from or shared.
     """
     _needs_torch()
     from hybridroute.training.fit_config import FitConfig
@@ -160,6 +164,7 @@ def train(
         weights=weights.value,
         baselines=baselines,
         sources=tuple(source or ()),
+        licence=licence,
         command=shlex.join(["hybridroute", *sys.argv[1:]]),
     )
     _run(plan, json=json)
@@ -172,9 +177,11 @@ def _run(plan: TrainingPlan, *, json: bool) -> None:
     with FitProgress() as progress:
         trained = run(plan, on_step=progress.step)
     if json:
-        print_json({"bundle": str(trained.bundle.path), **trained.report})
+        folders = {"bundle": str(trained.bundle.path), "checkpoint": str(trained.checkpoint)}
+        print_json({**folders, **trained.report})
     else:
         _show_card(trained.bundle.path / "README.md")
+        console().print(f"Its checkpoint is in {trained.checkpoint}.", markup=False)
 
 
 def _beside(out: Path) -> Path:
@@ -213,6 +220,8 @@ def _needs_torch() -> None:
 def _show_card(path: Path) -> None:
     from rich.markdown import Markdown
 
+    from hybridroute.training.card_front import body_of
+
     shown = console()
-    shown.print(Markdown(path.read_text(encoding="utf-8")))
+    shown.print(Markdown(body_of(path.read_text(encoding="utf-8"))))
     shown.print(f"\nThe bundle is in {path.parent}.", markup=False)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hybridroute.edge_runtime.manifest import Manifest
+from hybridroute.training.card_front import front_matter
 
 _PARTS = {
     "unseen": "Test rows ({by}s it never saw)",
@@ -18,11 +19,33 @@ def model_card(manifest: Manifest, files: Mapping[str, bytes]) -> str:
     facts = manifest.training
     size = sum(len(data) for data in files.values()) / 1e6
     parts = [
-        f"# {manifest.name}\n",
+        f"{front_matter(manifest, form='onnx')}# {manifest.name}\n",
         _what(manifest, size),
         _how_made(manifest, facts),
         *_results(facts),
         _limits(manifest, facts),
+        _repeat(facts),
+    ]
+    return "\n".join(parts)
+
+
+def checkpoint_card(manifest: Manifest) -> str:
+    """The card of the folder that the same run's router can be trained on from."""
+    facts = manifest.training
+    edge, cloud = (arm.model for arm in manifest.arms)
+    what = (
+        f"The router of hybridroute that chooses between `{edge}` (the edge) and `{cloud}` (the "
+        "cloud), as it was fitted: safetensors, before its export to ONNX.\n\n"
+        "```python\nfrom hybridroute.training.pretrained import PretrainedRouter\n\n"
+        'router = PretrainedRouter.from_pretrained("FOLDER")\n'
+        'router.score(["What is 2+2?"])\n```\n\n'
+        "`hybridroute train --encoder FOLDER` starts from its encoder.\n"
+    )
+    parts = [
+        f"{front_matter(manifest, form='safetensors')}# {manifest.name}, to be trained on\n",
+        what,
+        _how_made(manifest, facts),
+        *_results(facts),
         _repeat(facts),
     ]
     return "\n".join(parts)

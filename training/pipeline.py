@@ -21,9 +21,11 @@ from hybridroute.training.fit import evidence_of
 from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.fit_seeds import Chosen, OnStep, SelectionRows, fit_seeds
 from hybridroute.training.labels import labels_at
+from hybridroute.training.model_card import checkpoint_card
 from hybridroute.training.new_bundle import new_manifest, with_report, write_bundle
 from hybridroute.training.outcomes import OutcomeTable, joined
 from hybridroute.training.pair_split import PairSplit, SplitBy, split_pair
+from hybridroute.training.pretrained import PretrainedRouter
 from hybridroute.training.report import report_on
 from hybridroute.training.score_map import ScoreMap, fit_score_map
 from hybridroute.training.targets import QualityRange, Targets, targets_of
@@ -52,6 +54,8 @@ class TrainingPlan:
         Whether to fit and judge the baselines too.
     sources : sequence of str
         Where the rows come from and under which licence, for the model card.
+    licence : str or None
+        The router's own, as hubs name licences, for the model card; None says ``unknown``.
     command : str
         What was typed, for the model card.
     """
@@ -71,6 +75,7 @@ class TrainingPlan:
     max_bytes: int = 32 * 10**6
     baselines: bool = True
     sources: tuple[str, ...] = ()
+    licence: str | None = None
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -86,10 +91,14 @@ class TrainingPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """The bundle and the run's report (what ``train --json`` prints)."""
+    """The bundle, the run's report (what ``train --json`` prints), and the fitted router's folder.
+
+    ``checkpoint`` lies in the work folder; see :class:`PretrainedRouter`.
+    """
 
     bundle: Bundle
     report: Mapping[str, Any]
+    checkpoint: Path
 
 
 def train(plan: TrainingPlan, *, on_step: OnStep | None = None) -> Trained:
@@ -125,7 +134,14 @@ def train(plan: TrainingPlan, *, on_step: OnStep | None = None) -> Trained:
     tokenizer_file = tokenizer.to_json().encode("utf-8")
     bundle = write_bundle(plan.out, manifest, exported.onnx, tokenizer_file)
     report = {**facts, "report": report_on(bundle, plan, split)}
-    return Trained(bundle=with_report(bundle, report), report=report)
+    bundle = with_report(bundle, report)
+    router = PretrainedRouter(
+        model=chosen.model, score_map=score_map, tokenizer=tokenizer, arms=(plan.edge, plan.cloud)
+    )
+    checkpoint = router.save_pretrained(
+        plan.work / "pretrained", card=checkpoint_card(bundle.manifest), encoder=plan.config.encoder
+    )
+    return Trained(bundle=bundle, report=report, checkpoint=checkpoint)
 
 
 def _split(plan: TrainingPlan) -> PairSplit:
@@ -217,6 +233,7 @@ def _run_facts(
     return {
         "command": plan.command,
         "sources": list(plan.sources),
+        "licence": plan.licence,
         "data": plan.outcomes.source,
         "split": split.facts,
         "config": chosen.config.to_dict(),

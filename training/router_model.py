@@ -5,6 +5,8 @@ Fitting, export and the parity check all use this module; the device runs its ex
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
@@ -37,6 +39,23 @@ class RouterModel(nn.Module):
         self.head = nn.Linear(width, 1 if heads == "label" else 3)
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, *, local_files_only: bool = False, revision: str | None = None
+    ) -> RouterModel:
+        """The network of a saved router; see :class:`PretrainedRouter`, which also has its tokens.
+
+        Raises
+        ------
+        TrainingError, ConfigError
+            As :meth:`PretrainedRouter.from_pretrained`.
+        """
+        from hybridroute.training.pretrained import PretrainedRouter
+
+        return PretrainedRouter.from_pretrained(
+            name, local_files_only=local_files_only, revision=revision
+        ).model
 
     @property
     def score_kind(self) -> ScoreKind:
