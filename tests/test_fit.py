@@ -117,6 +117,83 @@ def test_the_best_weights_are_kept(tmp_path: Path) -> None:
         torch.testing.assert_close(value, seen[0.9][name], rtol=0, atol=0)
 
 
+def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
+    """Also where the last of them is smaller; dropout is off, which draws by batch."""
+    config = replace(CONFIG, batch_size=4, accumulate=5, dropout=0.0)
+    held = rows()
+    one, parts = model(config).eval(), model(config).eval()
+    one.train = parts.train = lambda mode=True: None  # dropout stays off
+    indices = list(range(10))
+    whole = fit_module._step(one, fit_module._optimizer(one, config), held, [indices], config)
+    batches = [indices[:4], indices[4:8], indices[8:]]
+    loss = fit_module._step(parts, fit_module._optimizer(parts, config), held, batches, config)
+    assert loss == pytest.approx(whole, rel=1e-5)
+    for left, right in zip(one.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(left, right, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("stop", [1, 3, 5, 6, 8])
+def test_an_accumulating_run_goes_on_to_the_same_weights(tmp_path: Path, stop: int) -> None:
+    config = replace(CONFIG, accumulate=4)  # 15 batches: 4 steps an epoch, the last of 3 batches
+
+    def go(folder: Path, stop_after: int | None) -> Fitted:
+        def on_step(step: int, total: int, loss: float) -> None:
+            assert total == 12
+            if step == stop_after:
+                raise KilledError
+
+        return fit(model(), rows(), config, select=agreement, folder=folder, on_step=on_step)
+
+    expected = go(tmp_path / "whole", None)
+    with pytest.raises(KilledError):
+        go(tmp_path / "killed", stop)
+    found = go(tmp_path / "killed", None)
+    assert same(found, expected)
+    assert found.progress == expected.progress
+
+
+def falling(after: int):
+    """A selection value that rises up to an evaluation and falls from then on."""
+
+    values = iter([*range(after), *range(-1, -20, -1)])
+    return lambda found: float(next(values))
+
+
+@pytest.mark.parametrize(("patience", "step"), [(0, 45), (1, 21), (2, 28), (9, 45)])
+def test_it_stops_where_the_selection_value_no_longer_rises(
+    tmp_path: Path, patience: int, step: int
+) -> None:
+    config = replace(CONFIG, patience=patience)  # an evaluation every 7 steps; the 2nd is best
+    fitted = fit(model(), rows(), config, select=falling(2), folder=tmp_path)
+    assert (fitted.progress.step, fitted.progress.best_step) == (step, 14)
+
+
+def test_early_stopping_is_the_same_after_a_kill(tmp_path: Path) -> None:
+    """The value is a function of the weights, so that a repeated step finds the same one."""
+    config = replace(CONFIG, patience=1, epochs=3)
+    start = model().head.weight.detach().clone()
+
+    def select(found: torch.nn.Module) -> float:
+        return -float((found.head.weight.detach() - start).norm())  # best at the first evaluation
+
+    def go(folder: Path, stop_after: int | None) -> Fitted:
+        def on_step(step: int, total: int, loss: float) -> None:
+            if step == stop_after:
+                raise KilledError
+
+        return fit(model(), rows(), config, select=select, folder=folder, on_step=on_step)
+
+    expected = go(tmp_path / "whole", None)
+    assert (expected.progress.step, expected.progress.best_step) == (14, 7)
+    for stop in (3, 9, 13):
+        with pytest.raises(KilledError):
+            go(tmp_path / f"killed-{stop}", stop)
+        found = go(tmp_path / f"killed-{stop}", None)
+        assert same(found, expected)
+        assert found.progress == expected.progress
+    assert same(go(tmp_path / "whole", 15), expected)  # stopped for good: no step is left
+
+
 def test_soft_labels_are_met(tmp_path: Path) -> None:
     config = replace(CONFIG, heads="label", epochs=30)
     fitted = fit(model(config), rows(soft=True), config, select=agreement, folder=tmp_path)

@@ -70,7 +70,7 @@ def fit(
     """
     if not len(rows):
         raise TrainingError("there are no rows to fit on; check --outcomes and the split")
-    per_epoch = -(-len(rows) // config.batch_size)
+    per_epoch = -(-len(rows) // (config.batch_size * config.accumulate))
     total = per_epoch * config.epochs
     optimizer = _optimizer(model, config)
     print_of_run = _fingerprint(rows, config)
@@ -81,10 +81,12 @@ def fit(
     evaluate_every = max(1, per_epoch // config.evaluations_per_epoch)
 
     for epoch in range(progress.step // per_epoch, config.epochs):
-        order = epoch_order(rows, batch_size=config.batch_size, seed=config.seed, epoch=epoch)
-        for indices in order[progress.step - epoch * per_epoch :]:
+        groups = _groups(rows, config, epoch)
+        for batches in groups[progress.step - epoch * per_epoch :]:
+            if _is_stale(progress, config.patience):
+                break  # for the epochs that are left, too: nothing changes any more
             _set_rate(optimizer, config, progress.step, total)
-            loss = _step(model, optimizer, rows, indices, config)
+            loss = _step(model, optimizer, rows, batches, config)
             progress = replace(progress, step=progress.step + 1)
             if on_step is not None:
                 on_step(progress.step, total, loss)
@@ -97,6 +99,18 @@ def fit(
     load_weights(folder / BEST, model)
     model.eval()
     return Fitted(model=model, progress=progress)
+
+
+def _groups(rows: FitRows, config: FitConfig, epoch: int) -> list[list[list[int]]]:
+    """The epoch's batches by optimizer step."""
+    order = epoch_order(rows, batch_size=config.batch_size, seed=config.seed, epoch=epoch)
+    return [order[at : at + config.accumulate] for at in range(0, len(order), config.accumulate)]
+
+
+def _is_stale(progress: Progress, patience: int) -> bool:
+    # Read off the history, which the checkpoint holds: a resumed run stops at the same step.
+    since = sum(entry["step"] > progress.best_step for entry in progress.history)
+    return 0 < patience <= since
 
 
 def _progress_in(
@@ -149,19 +163,23 @@ def _step(
     model: RouterModel,
     optimizer: torch.optim.Optimizer,
     rows: FitRows,
-    indices: list[int],
+    batches: list[list[int]],
     config: FitConfig,
 ) -> float:
     model.train()
-    batch = collate(rows, indices)
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.precision == "bf16"):
-        logits = model(batch.input_ids, batch.attention_mask)
-    loss = head_loss(logits, batch.targets)
-    loss.backward()  # type: ignore[no-untyped-call]
+    total = sum(len(indices) for indices in batches)
+    value = 0.0
+    for indices in batches:
+        batch = collate(rows, indices)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.precision == "bf16"):
+            logits = model(batch.input_ids, batch.attention_mask)
+        # By rows, not by batches: the last batch of an epoch may be a small one.
+        loss = head_loss(logits, batch.targets) * (len(indices) / total)
+        loss.backward()  # type: ignore[no-untyped-call]
+        value += loss.item()
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    value = loss.item()
     if not np.isfinite(value):
         raise TrainingError(f"the loss became {value}; lower --learning-rate")
     return value

@@ -12,6 +12,7 @@ HeadsKind = Literal["label", "arms"]
 PoolingKind = Literal["mean", "first"]
 LabelKind = Literal["det", "prob", "trans"]
 Precision = Literal["fp32", "bf16"]
+FitKind = Literal["deberta", "ridge", "logistic", "knn"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,10 @@ class FitConfig:
 
     Parameters
     ----------
+    fit : {"deberta", "ridge", "logistic", "knn"}
+        The whole network is fine-tuned, or only a head is fitted on the frozen encoder's pooled
+        states: ridge regression of the gap, logistic regression of the label, or the mean gap of
+        the nearest fitted rows.
     encoder : str
         ``"minilm"`` (packaged, no hub needed), a folder, or a hub name such as
         ``microsoft/deberta-v3-xsmall``.
@@ -34,16 +39,25 @@ class FitConfig:
         Input length, special tokens included; longer texts lose their beginning.
     position_buckets : int
         Relative-position buckets of an encoder warm-started from a BERT.
+    accumulate : int
+        Batches whose gradients are summed before each step of the optimizer.
     epochs, batch_size, learning_rate, weight_decay, warmup, dropout
         AdamW with linear warm-up over a share of the steps, then linear decay to 0.
     evaluations_per_epoch : int
         How often the selection rows are scored; the best checkpoint is kept.
+    patience : int
+        Evaluations in a row without a better selection value after which a fit ends; 0 is never.
     precision : {"fp32", "bf16"}
         Of the matrix products on the CPU; weights and optimizer stay in fp32.
     seed : int
         Of the head's initial weights, the order of the rows and the dropout.
+    l2 : float
+        Penalty of the logistic head on states of unit length.
+    neighbours : int
+        Fitted rows whose gaps the kNN head averages; all of them if there are fewer.
     """
 
+    fit: FitKind = "deberta"
     encoder: str = "minilm"
     heads: HeadsKind = "arms"
     label: LabelKind = "prob"
@@ -52,20 +66,24 @@ class FitConfig:
     position_buckets: int = 32
     epochs: int = 3
     batch_size: int = 16
+    accumulate: int = 1
     learning_rate: float = 5e-5
     weight_decay: float = 0.01
     warmup: float = 0.1
     dropout: float = 0.1
     evaluations_per_epoch: int = 2
+    patience: int = 0
     precision: Precision = "fp32"
     seed: int = 1
+    l2: float = 1.0
+    neighbours: int = 50
 
     def __post_init__(self) -> None:
         for name, kind in _CHOICES.items():
             value = getattr(self, name)
             if value not in get_args(kind):
                 raise ConfigError(f"{name} is {value!r}; choose from {list(get_args(kind))}")
-        for name in ("epochs", "batch_size", "position_buckets", "evaluations_per_epoch"):
+        for name in _COUNTS:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if not 8 <= self.max_tokens <= 512:
@@ -73,9 +91,11 @@ class FitConfig:
         self._check_rates()
 
     def _check_rates(self) -> None:
-        if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
-            raise ConfigError(f"learning_rate is {self.learning_rate}; it must be above 0")
-        for name in ("weight_decay", "seed"):
+        for name in ("learning_rate", "l2"):
+            value = getattr(self, name)
+            if not (value > 0 and math.isfinite(value)):
+                raise ConfigError(f"{name} is {value}; it must be above 0")
+        for name in ("weight_decay", "seed", "patience"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 0")
         for name in ("warmup", "dropout"):
@@ -87,7 +107,16 @@ class FitConfig:
         return asdict(self)
 
 
+_COUNTS = (
+    "epochs",
+    "batch_size",
+    "accumulate",
+    "position_buckets",
+    "evaluations_per_epoch",
+    "neighbours",
+)
 _CHOICES: dict[str, Any] = {
+    "fit": FitKind,
     "heads": HeadsKind,
     "label": LabelKind,
     "pooling": PoolingKind,
