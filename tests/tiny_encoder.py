@@ -11,7 +11,17 @@ import numpy as np
 import torch
 from tiny_bundle import tiny_tokenizer
 from tokenizers import Tokenizer
-from transformers import BertConfig, BertModel, DebertaV2Config, DebertaV2Model
+from transformers import (
+    AutoModel,
+    BertConfig,
+    BertModel,
+    DebertaV2Config,
+    DebertaV2Model,
+    DistilBertConfig,
+    ElectraConfig,
+    ModernBertConfig,
+    RobertaConfig,
+)
 
 from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
@@ -60,6 +70,29 @@ def tiny_bert(folder: Path) -> Path:
     for value in model.parameters():  # biases too: they are zero at birth
         torch.nn.init.normal_(value, std=0.2)
     model.save_pretrained(folder)
+    return _with_tokenizer(folder)
+
+
+def tiny_other(folder: Path, kind: str) -> Path:
+    """Save a random encoder of another family with its tokenizer."""
+    torch.manual_seed(0)
+    words = {"vocab_size": router_words().get_vocab_size(), "pad_token_id": 0}
+    configs = {
+        "roberta": lambda: RobertaConfig(**words, **_SIZES),
+        "distilbert": lambda: DistilBertConfig(
+            **words, dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=64
+        ),
+        "modernbert": lambda: ModernBertConfig(
+            **words,
+            **{**_SIZES, "max_position_embeddings": 64},
+            bos_token_id=2,
+            cls_token_id=2,
+            eos_token_id=3,
+            sep_token_id=3,
+        ),
+        "electra": lambda: ElectraConfig(**words, **_SIZES, embedding_size=16),
+    }
+    AutoModel.from_config(configs[kind]()).save_pretrained(folder)
     return _with_tokenizer(folder)
 
 

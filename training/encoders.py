@@ -1,4 +1,4 @@
-"""Where the router's encoder comes from: a Hugging Face DeBERTa, or MiniLM turned into one.
+"""Where the router's encoder comes from: a Hugging Face folder, or MiniLM turned into a DeBERTa.
 
 DeBERTa-v2 contains BERT as a special case: with the relative-position embeddings at zero and the
 query projection rescaled, the attention logits are BERT's. So a DeBERTa can start from the weights
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybridroute.edge_runtime.errors import TrainingError
+from hybridroute.training.encoder_kinds import encoder_kind, load_as_it_is
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -58,7 +59,12 @@ class Encoder:
     def longest(self) -> int | None:
         """The longest input in tokens; None where positions are relative only."""
         config: Any = self.module.config
-        return int(config.max_position_embeddings) if config.position_biased_input else None
+        if not getattr(config, "position_biased_input", True):
+            return None
+        # RoBERTa and its kin number positions from behind the padding's own.
+        padding = getattr(getattr(self.module, "embeddings", None), "padding_idx", None)
+        held = getattr(config, "max_position_embeddings", None)
+        return None if held is None else int(held) - (0 if padding is None else int(padding) + 1)
 
 
 def packaged_minilm() -> Path:
@@ -81,25 +87,23 @@ def packaged_minilm() -> Path:
 def load_encoder(source: str, *, position_buckets: int, dropout: float) -> Encoder:
     """Load an encoder by folder or hub name; ``"minilm"`` is the packaged MiniLM.
 
-    A BERT is turned into a DeBERTa with ``position_buckets``; a DeBERTa keeps its own.
+    A BERT is turned into a DeBERTa with ``position_buckets``; any other encoder that transformers
+    knows as a masked language model, such as a DeBERTa, RoBERTa or ModernBERT, is taken as it is.
 
     Raises
     ------
     TrainingError
-        If it cannot be had, or is neither a DeBERTa-v2/v3 nor a BERT.
+        If it cannot be had, is no encoder, or does not turn token ids and a mask into states.
     """
     from safetensors import SafetensorError
-    from transformers import AutoConfig
 
     place = str(packaged_minilm()) if source == PACKAGED_MINILM else source
     try:
-        kind = AutoConfig.from_pretrained(place).model_type
-        if kind == "deberta-v2":
-            module = _load_deberta(place, dropout)
-        elif kind == "bert":
+        kind = encoder_kind(place)
+        if kind == "bert":
             module = deberta_from_bert(_folder(place), position_buckets, dropout)
         else:
-            raise TrainingError(f"encoder {source!r} is a {kind}; give a DeBERTa-v2/v3 or a BERT")
+            module = load_as_it_is(place, dropout)
         return Encoder(module=module, tokenizer_json=_tokenizer_json(place), source=source)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as exc:
         raise TrainingError(
@@ -114,15 +118,6 @@ def _folder(place: str) -> Path:
     from transformers.utils import cached_file
 
     return Path(str(cached_file(place, "model.safetensors"))).parent
-
-
-def _load_deberta(place: str, dropout: float) -> nn.Module:
-    from transformers import AutoModel
-
-    module: nn.Module = AutoModel.from_pretrained(
-        place, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout
-    )
-    return module.float()
 
 
 def _tokenizer_json(place: str) -> str:
