@@ -24,6 +24,7 @@ def table_of(
     extra: Sequence[tuple[dict[str, Any], dict[str, Any]]] | None = None,
     cost: tuple[float, float] | None = None,
     names: tuple[str, str] = (EDGE, CLOUD),
+    prompts: Sequence[str] | None = None,
 ) -> OutcomeTable:
     """One row a pair of lists of qualities."""
     rows = []
@@ -32,7 +33,7 @@ def table_of(
         rows.append(
             Outcome(
                 id=str(at),
-                prompt=f"question {at} " + "word " * (at % 7),
+                prompt=prompts[at] if prompts else f"question {at} " + "word " * (at % 7),
                 domain=domains[at] if domains else None,
                 arms={
                     name: ArmOutcome(
