@@ -20,8 +20,6 @@ SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 WORDS = [*SPECIAL, "this", "is", "interesting", "fun", "the", "cat", "sat", "on", "a", "mat", "."]
 SENTENCES = ("this is interesting", "this is fun", "the cat sat on a mat .", "fun")
 GOLDEN = -2.510652780532837  # as published, with bart-large-cnn
-    -2.510652780532837
-)  # published for bart-large-cnn, "This is interesting." -> "This is fun."
 
 
 @pytest.fixture(scope="module")

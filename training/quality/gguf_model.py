@@ -58,6 +58,8 @@ class GgufModel:
         settings.n_batch = settings.n_ubatch = _BLOCK
         settings.n_threads = settings.n_threads_batch = threads
         settings.no_perf = True
+        # Its half-precision sums move single tokens by a tenth of a nat.
+        settings.flash_attn_type = api.LLAMA_FLASH_ATTN_TYPE_DISABLED
         self._context = api.llama_init_from_model(self._model, settings)
         if not self._context:
             self.close()
