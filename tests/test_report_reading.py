@@ -62,6 +62,12 @@ def test_where_the_cloud_is_not_better_no_share_of_its_gain_is_claimed() -> None
     assert "recover" not in compared
 
 
+def test_a_choice_that_beats_the_cloud_alone_gains() -> None:
+    _, compared = reading_of(_at(oracle_drop=-0.062), _judged())
+    assert "chance would cost 0.200 of quality" in compared
+    assert "best possible choice would gain 0.062 of quality" in compared
+
+
 def test_a_router_that_recovers_nothing() -> None:
     assert "never recovers half" in reading_of(_at(), _judged(cpt50=None))[1]
 

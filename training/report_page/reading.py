@@ -58,8 +58,8 @@ def _saves_and_costs(at: AtSetting, judged: dict[str, Any]) -> str:
 
 def _compared(at: AtSetting, judged: dict[str, Any]) -> str:
     chance = (
-        f"Choosing as many queries by chance would cost {amount(at.random_drop)} of quality and "
-        f"the best possible choice {amount(at.oracle_drop)}"
+        f"Choosing as many queries by chance would {_cost(at.random_drop)} and the best possible "
+        f"choice would {_cost(at.oracle_drop)}"
     )
     if judged["apgr"] is None:
         best = max(judged["edge_quality"], judged["cloud_quality"])
@@ -74,3 +74,8 @@ def _compared(at: AtSetting, judged: dict[str, Any]) -> str:
         f"{chance}; to recover half of what the cloud adds, this router calls it for "
         f"{judged['cpt50']:.0f} % of the queries where chance needs about 50 %."
     )
+
+
+def _cost(drop: float) -> str:
+    way = "gain" if drop < 0.0 else "cost"
+    return f"{way} {amount(abs(drop))} of quality"
