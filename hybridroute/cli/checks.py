@@ -22,7 +22,7 @@ _EXTRAS = {
     "llama": ("llama_cpp",),
     "prebuilt": ("xllamacpp",),
     "cli": ("typer", "rich"),
-    "train": ("torch", "transformers", "safetensors", "bert_score", "onnx", "onnxscript", "tqdm"),
+    "train": ("torch", "transformers", "safetensors", "bert_score", "onnx", "onnxscript"),
 }
 _GOLDEN_TOLERANCE = 0.02
 """int8 kernels differ between processors; a wrong model is off by far more."""
