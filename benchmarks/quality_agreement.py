@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers.utils.logging import disable_progress_bar
 
-from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.training.answers import AnsweredPrompt, answered_prompts
+from hybridroute.training.encoders import packaged_minilm
 from hybridroute.training.quality import Item, QualityOptions, build_quality
 from hybridroute.training.quality.agreement import Agreement, agreement
+from hybridroute.training.quality.by_length import length_batches
 from hybridroute.training.quality.scoring import score_items
 
 DEFAULT = (
@@ -134,19 +135,28 @@ def _has_number(item: Item) -> bool:
 
 
 def _by_layer(held: Records) -> list[tuple[str, Agreement]]:
-    from hybridroute.training.quality.bertscore import BertModel
+    """F1 on the states of every layer of MiniLM, 0 being its embeddings."""
+    from bert_score import BERTScorer
 
-    found = []
-    for layer in range(1, 100):
-        try:
-            model = BertModel("minilm", layer)
-        except ConfigError:
-            break
-        parts = model.compare(
-            [item.response for item in held.items], [item.reference or "" for item in held.items]
-        )
-        found.append((f"layer {layer}", agreement(parts[:, 2], held.correct, held.prompts)))
-    return found
+    scorer = BERTScorer(
+        model_type=str(packaged_minilm()),
+        num_layers=6,
+        all_layers=True,
+        device="cpu",
+        use_fast_tokenizer=True,
+    )
+    kept = [index for index, item in enumerate(held.items) if not item.is_blank]
+    lengths = [len(held.items[index].response) for index in kept]
+    found = np.zeros((7, len(held.items)))
+    for batch in length_batches(lengths, budget=24_000, most=64):
+        indices = [kept[place] for place in batch]
+        responses = [held.items[index].response for index in indices]
+        references = [held.items[index].reference or "" for index in indices]
+        found[:, indices] = scorer.score(responses, references)[2].numpy()
+    return [
+        (f"bertscore, layer {layer}", agreement(values, held.correct, held.prompts))
+        for layer, values in enumerate(found)
+    ]
 
 
 def _line(name: str, domain: str, found: Agreement) -> str:
