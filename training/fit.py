@@ -109,7 +109,7 @@ def _groups(rows: FitRows, config: FitConfig, epoch: int) -> list[list[list[int]
 
 def _is_stale(progress: Progress, patience: int) -> bool:
     # Read off the history, which the checkpoint holds: a resumed run stops at the same step.
-    since = sum(entry["step"] > progress.best_step for entry in progress.history)
+    since = sum(bool(entry["step"] > progress.best_step) for entry in progress.history)
     return 0 < patience <= since
 
 
