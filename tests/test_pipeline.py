@@ -26,7 +26,7 @@ from hybridroute.edge_runtime.bundle import CARD, Bundle
 from hybridroute.edge_runtime.errors import BundleError, ConfigError, DataError, TrainingError
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
 from hybridroute.router_source import open_bundle
-from hybridroute.training import pipeline
+from hybridroute.training import candidates
 from hybridroute.training.batches import fit_rows
 from hybridroute.training.fit import evidence_of
 from hybridroute.training.fit_seeds import SelectionRows, fit_seeds, new_model
@@ -202,7 +202,7 @@ def no_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     def started(*_: object, **__: object) -> None:
         pytest.fail("the fit was started")
 
-    monkeypatch.setattr(pipeline, "fit_seeds", started)
+    monkeypatch.setattr(candidates, "fit_seeds", started)
 
 
 @pytest.mark.usefixtures("no_fit")

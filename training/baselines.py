@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 
 _BLOCK = 512
 _NEWTON_STEPS = 50
+_ALPHAS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +146,65 @@ class LogisticBaseline:
     def score(self, embeddings: ArrayLike) -> Floats:
         """The estimated label of embeddings of shape (n, d)."""
         return _sigmoid(_unit_rows(embeddings) @ self.weights + self.bias)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RidgeBaseline:
+    """Ridge regression of the gap q(edge) - q(cloud) on embeddings of unit length."""
+
+    weights: Floats
+    bias: float
+    alpha: float
+
+    @classmethod
+    def fit(
+        cls,
+        embeddings: ArrayLike,
+        edge_q: ArrayLike,
+        cloud_q: ArrayLike,
+        *,
+        alphas: Sequence[float] = _ALPHAS,
+    ) -> RidgeBaseline:
+        """Take the penalty with the least squared error where each row is left out in turn.
+
+        Parameters
+        ----------
+        embeddings : array_like, shape (n, d)
+            Scaled to unit length here.
+        edge_q, cloud_q : array_like, shape (n,)
+        alphas : sequence of float
+            Above 0; the bias is not penalised.
+
+        Raises
+        ------
+        ConfigError
+            If there is no alpha, or one is not above 0.
+        DataError
+            If shapes differ or a value is not finite.
+        """
+        if not alphas or min(alphas) <= 0.0:
+            raise ConfigError(f"alphas are {list(alphas)}; give one or more above 0")
+        held = columns(edge_q=edge_q, cloud_q=cloud_q)
+        gap = held["edge_q"] - held["cloud_q"]
+        unit = _unit_rows(embeddings)
+        _same_length(unit, gap)
+        middle, mean = unit.mean(axis=0), float(gap.mean())
+        left, size, right = np.linalg.svd(unit - middle, full_matrices=False)
+        wanted = left.T @ (gap - mean)
+
+        def left_out(alpha: float) -> float:
+            shrunk = size**2 / (size**2 + alpha)
+            off = gap - mean - left @ (shrunk * wanted)
+            weight = 1.0 / len(gap) + np.square(left) @ shrunk  # the hat matrix's diagonal
+            return float(np.square(off / np.maximum(1.0 - weight, 1e-9)).mean())
+
+        alpha = min(alphas, key=left_out)
+        weights = right.T @ (size / (size**2 + alpha) * wanted)
+        return cls(weights=weights, bias=mean - float(middle @ weights), alpha=alpha)
+
+    def predicted_gap(self, embeddings: ArrayLike) -> Floats:
+        """Predicted q(edge) - q(cloud) of embeddings of shape (n, d), in units of q."""
+        return _unit_rows(embeddings) @ self.weights + self.bias
 
 
 def _newton(design: Floats, target: Floats, l2: float) -> Floats:

@@ -104,6 +104,37 @@ def apgr_difference(
     return _interval(float(estimate), drawn, level, domains)
 
 
+def area_difference(
+    scores_a: ArrayLike,
+    scores_b: ArrayLike,
+    edge_q: ArrayLike,
+    cloud_q: ArrayLike,
+    *,
+    domains: Sequence[str | None] | None = None,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Area over random of router a minus that of router b, in units of q; defined for every pair.
+
+    Parameters as in :func:`apgr_difference`.
+    """
+    held = columns(scores_a=scores_a, scores_b=scores_b, edge_q=edge_q, cloud_q=cloud_q)
+    gap = held["cloud_q"] - held["edge_q"]
+    weights = resample_weights(len(gap), domains, resamples=resamples, seed=seed)
+    whole = np.ones((1, len(gap)))
+    a, b = held["scores_a"], held["scores_b"]
+
+    def difference(drawn: Floats) -> Floats:
+        # A random router's half of the gap is the same for both.
+        areas = _summed_gain(a, gap, drawn) - _summed_gain(b, gap, drawn)
+        size = drawn.sum(axis=1)
+        found: Floats = areas / ((size + 1.0) * size)
+        return found
+
+    return _interval(float(difference(whole)[0]), difference(weights), level, domains)
+
+
 def resample_weights(
     n: int, domains: Sequence[str | None] | None, *, resamples: int, seed: int
 ) -> Floats:
@@ -140,17 +171,22 @@ def weighted_apgr(scores: Floats, gap: Floats, weights: Floats) -> Floats:
     weights : ndarray, shape (r, n)
         Whole numbers: how often each row stands in the sample.
     """
+    area = _summed_gain(scores, gap, weights)
+    total = weights @ gap
+    points = weights.sum(axis=1) + 1.0
+    defined = total > 0.0
+    return np.where(defined, area / (points * np.where(defined, total, 1.0)), np.nan)
+
+
+def _summed_gain(scores: Floats, gap: Floats, weights: Floats) -> Floats:
     order = np.argsort(scores, kind="stable")
     ranked = scores[order]
     starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
     size = np.add.reduceat(weights[:, order], starts, axis=1)
     gain = np.add.reduceat(weights[:, order] * gap[order], starts, axis=1)
     before = np.cumsum(gain, axis=1) - gain
-    area = (size * before + gain * (size + 1.0) / 2.0).sum(axis=1)
-    total = gain.sum(axis=1)
-    points = size.sum(axis=1) + 1.0
-    defined = total > 0.0
-    return np.where(defined, area / (points * np.where(defined, total, 1.0)), np.nan)
+    area: Floats = (size * before + gain * (size + 1.0) / 2.0).sum(axis=1)
+    return area
 
 
 def _interval(

@@ -25,6 +25,7 @@ from hybridroute.training.outcome_options import (
 from hybridroute.training.sample_command import sample
 
 if TYPE_CHECKING:
+    from hybridroute.training.fit_config import FitKind, LabelKind
     from hybridroute.training.pipeline import TrainingPlan
 
 
@@ -34,6 +35,15 @@ class LabelName(StrEnum):
     DET = "det"
     PROB = "prob"
     TRANS = "trans"
+
+
+class FitName(StrEnum):
+    """What is fitted: the whole network, or a head on the frozen encoder."""
+
+    DEBERTA = "deberta"
+    RIDGE = "ridge"
+    LOGISTIC = "logistic"
+    KNN = "knn"
 
 
 class HeadsName(StrEnum):
@@ -87,7 +97,18 @@ def train(
     edge: Edge,
     cloud: Cloud,
     out: Annotated[Path, typer.Option(help="Folder of the new bundle.")],
-    label: Annotated[LabelName, typer.Option(help="What the router learns.")] = LabelName.PROB,
+    fit: Annotated[
+        list[FitName] | None,
+        typer.Option(help="deberta fine-tunes it all; the others fit a head in seconds. Repeat."),
+    ] = None,
+    label: Annotated[
+        list[LabelName] | None,
+        typer.Option(help="What the router learns; by default prob. Repeat it with --select."),
+    ] = None,
+    select: Annotated[
+        bool,
+        typer.Option("--select", help="Keep the best of all fits on selection rows, with a table."),
+    ] = False,
     heads: Annotated[
         HeadsName, typer.Option(help="One head for the label, or one per arm's quality as well.")
     ] = HeadsName.ARMS,
@@ -98,6 +119,10 @@ def train(
     max_tokens: Annotated[int, typer.Option(help="Input length; the beginning is cut.")] = 96,
     epochs: Annotated[int, typer.Option()] = 2,
     batch_size: Annotated[int, typer.Option()] = 16,
+    accumulate: Annotated[int, typer.Option(help="Batches for each optimizer step.")] = 1,
+    patience: Annotated[
+        int, typer.Option(help="Stop after so many evaluations without a better one; 0: never.")
+    ] = 0,
     learning_rate: Annotated[float, typer.Option()] = 5e-5,
     precision: Annotated[PrecisionName, typer.Option()] = PrecisionName.AUTO,
     seeds: Annotated[
@@ -138,14 +163,19 @@ def train(
 
     use_threads(threads)
     wanted = _seeds(seeds)
+    fits: tuple[FitKind, ...] = tuple(held.value for held in fit or [FitName.DEBERTA])
+    labels: tuple[LabelKind, ...] = tuple(held.value for held in label or [LabelName.PROB])
     config = FitConfig(
+        fit=fits[0],
         encoder=encoder,
         heads=heads.value,
-        label=label.value,
+        label=labels[0],
         pooling=pooling.value,
         max_tokens=max_tokens,
         epochs=epochs,
         batch_size=batch_size,
+        accumulate=accumulate,
+        patience=patience,
         learning_rate=learning_rate,
         precision=chosen_precision(precision.value),
     )
@@ -161,6 +191,9 @@ def train(
         split_by=split_by.value,
         split_seed=split_seed,
         seeds=wanted,
+        fits=fits,
+        labels=labels,
+        select=select,
         weights=weights.value,
         baselines=baselines,
         sources=tuple(source or ()),
@@ -177,11 +210,13 @@ def _run(plan: TrainingPlan, *, json: bool) -> None:
     with FitProgress() as progress:
         trained = run(plan, on_step=progress.step)
     if json:
-        folders = {"bundle": str(trained.bundle.path), "checkpoint": str(trained.checkpoint)}
+        place = None if trained.checkpoint is None else str(trained.checkpoint)
+        folders = {"bundle": str(trained.bundle.path), "checkpoint": place}
         print_json({**folders, **trained.report})
     else:
         _show_card(trained.bundle.path / "README.md")
-        console().print(f"Its checkpoint is in {trained.checkpoint}.", markup=False)
+        if trained.checkpoint is not None:
+            console().print(f"Its checkpoint is in {trained.checkpoint}.", markup=False)
 
 
 def _beside(out: Path) -> Path:

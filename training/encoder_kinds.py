@@ -44,6 +44,11 @@ def encoder_kind(place: str) -> str:
     return kind
 
 
+def is_deberta(module: nn.Module) -> bool:
+    """Whether an encoder is a DeBERTa-v2, as a BERT is after its conversion."""
+    return getattr(getattr(module, "config", None), "model_type", None) == "deberta-v2"
+
+
 def load_as_it_is(place: str, dropout: float) -> nn.Module:
     """An encoder in fp32 with ``dropout`` wherever its family has one.
 

@@ -24,7 +24,7 @@ from hybridroute.training.checkpoint import (
     save_weights,
 )
 from hybridroute.training.fit_config import FitConfig
-from hybridroute.training.router_model import LABEL, RouterModel, evidence
+from hybridroute.training.router_model import LABEL, RouterModel, ScoringNetwork
 
 logger = logging.getLogger(__name__)
 
@@ -146,15 +146,15 @@ def head_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def evidence_of(model: RouterModel, rows: FitRows) -> NDArray[np.float64]:
+def evidence_of(model: ScoringNetwork, rows: FitRows) -> NDArray[np.float64]:
     """What the score is a logistic function of, shape (n,), in evaluation mode."""
     was_training = model.training
     model.eval()
     values = np.empty(len(rows))
     for indices in scoring_batches(rows):
         batch = collate(rows, indices)
-        logits = model(batch.input_ids, batch.attention_mask)
-        values[indices] = evidence(logits, model.heads).double().numpy()
+        found = model.evidence(batch.input_ids, batch.attention_mask)
+        values[indices] = found.double().numpy()
     model.train(was_training)
     return values
 

@@ -53,9 +53,14 @@ def checkpoint_card(manifest: Manifest) -> str:
 
 def _what(manifest: Manifest, size: float) -> str:
     edge, cloud = (arm.model for arm in manifest.arms)
+    fit = manifest.training["config"].get("fit", "deberta")
+    gap = (
+        f"the gap q_edge - q_cloud that a `{fit}` head on the frozen encoder expects"
+        if fit != "deberta"
+        else "p_edge - p_cloud of one quality head per arm"
+    )
     kind = (
-        "`gap`: sigmoid(a (p_edge - p_cloud) + b) of one quality head per arm. It orders queries; "
-        "it is not a probability"
+        f"`gap`: sigmoid(a g + b) of g, {gap}. It orders queries; it is not a probability"
         if manifest.score_kind == "gap"
         else "`label`: an estimate of the label's probability"
     )
@@ -82,10 +87,12 @@ def _how_made(manifest: Manifest, facts: Mapping[str, Any]) -> str:
         *(f"- Data: {source}" for source in facts["sources"] or [facts["data"]]),
         f"- Split by {split['by']} hash, seed {split['seed']}: {rows}.",
         _labels(labels),
-        f"- Encoder `{config['encoder']}`, heads `{config['heads']}`, pooling "
-        f"`{config['pooling']}`, {config['max_tokens']} tokens, {config['epochs']} epochs, "
-        f"learning rate {config['learning_rate']:g}, seed {config['seed']}.",
-        "- Selection value (area over random in units of q) by seed: " + seeds + ".",
+        _fitted(config),
+        *(
+            ["- Selection value (area over random in units of q) by seed: " + seeds + "."]
+            if seeds
+            else []
+        ),
         f"- Weights {facts['weights']}; against torch on {parity['n']} texts: p99 "
         f"{parity['p99']:.4f}, max {parity['largest']:.4f}, APGR moved {parity['apgr_moved']:.4f}.",
     ]
@@ -97,7 +104,38 @@ def _how_made(manifest: Manifest, facts: Mapping[str, Any]) -> str:
             f"cloud {calibration.cloud_quality:.4f}, best split {calibration.best_quality:.4f}."
             + flat
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + _candidates(facts.get("selection"))
+
+
+def _fitted(config: Mapping[str, Any]) -> str:
+    start = f"- Encoder `{config['encoder']}`, "
+    read = f"pooling `{config['pooling']}`, {config['max_tokens']} tokens"
+    if config.get("fit", "deberta") != "deberta":
+        return f"{start}frozen, with a `{config['fit']}` head, {read}."
+    return (
+        f"{start}heads `{config['heads']}`, {read}, {config['epochs']} epochs, learning rate "
+        f"{config['learning_rate']:g}, seed {config['seed']}."
+    )
+
+
+def _candidates(selection: Mapping[str, Any] | None) -> str:
+    if selection is None:
+        return ""
+    rows = []
+    for item in selection["candidates"]:
+        name = f"**{item['name']}**" if item["chosen"] else item["name"]
+        if item["refused"] is not None:
+            rows.append([name, "refused", "-", item["refused"].replace("|", "/")])
+            continue
+        paired = ""
+        if item["interval"] is not None:
+            low, high = item["interval"]
+            paired = f"{item['minus_first']:+.4f} [{low:+.4f}, {high:+.4f}]"
+        rows.append([name, f"{item['select']:.4f}", f"{item['bytes'] / 1e6:.1f}", paired])
+    titles = ["fitted", "area over random", "MB", "minus the first (paired 95 %)"]
+    return f"\nChosen on {selection['rows']} selection rows, by the exported graphs:\n\n" + _table(
+        titles, rows
+    )
 
 
 def _labels(labels: Mapping[str, Any]) -> str:

@@ -7,30 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tokenizers import Tokenizer
 
 from hybridroute.edge_runtime.bundle import Bundle, check_place
 from hybridroute.edge_runtime.errors import ConfigError, TrainingError
 from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
-from hybridroute.training.batches import fit_rows
-from hybridroute.training.device_export import DeviceModel, WeightKind, export_for_device
+from hybridroute.training.candidates import Candidate, Line, candidates, exported
+from hybridroute.training.device_export import DeviceModel, WeightKind
+from hybridroute.training.encoder_kinds import is_deberta
 from hybridroute.training.encoders import load_encoder
-from hybridroute.training.fit import evidence_of
-from hybridroute.training.fit_config import FitConfig
-from hybridroute.training.fit_seeds import Chosen, OnStep, SelectionRows, fit_seeds
-from hybridroute.training.labels import labels_at
+from hybridroute.training.fit_config import FitConfig, FitKind, LabelKind
+from hybridroute.training.fit_seeds import OnStep
 from hybridroute.training.model_card import checkpoint_card
 from hybridroute.training.new_bundle import new_manifest, with_report, write_bundle
-from hybridroute.training.outcomes import OutcomeTable, joined
+from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.pair_split import PairSplit, SplitBy, split_pair
 from hybridroute.training.pretrained import PretrainedRouter
 from hybridroute.training.report import report_on
-from hybridroute.training.score_map import ScoreMap, fit_score_map
-from hybridroute.training.targets import QualityRange, Targets, targets_of
-
-_PARITY_ROWS = 1000
+from hybridroute.training.router_model import RouterModel
+from hybridroute.training.selection import select_best
+from hybridroute.training.targets import QualityRange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +45,11 @@ class TrainingPlan:
         Whole domains or single prompts, by hash.
     seeds : sequence of int
         One fit each; the best on the selection rows is kept.
+    fits, labels : sequence of str
+        Kinds of fits and labels, each with each; none stands for the one in ``config``.
+    select : bool
+        Judge the exported graph of every fit, label and seed on the selection rows, and keep the
+        best; it is needed where there is more than one fit or label.
     weights, max_bytes
         Kind and limit of the exported graph.
     baselines : bool
@@ -71,6 +73,9 @@ class TrainingPlan:
     split_by: SplitBy = "prompt"
     split_seed: int = 0
     seeds: tuple[int, ...] = (1,)
+    fits: tuple[FitKind, ...] = ()
+    labels: tuple[LabelKind, ...] = ()
+    select: bool = False
     weights: WeightKind = "int8"
     max_bytes: int = 32 * 10**6
     baselines: bool = True
@@ -84,21 +89,41 @@ class TrainingPlan:
         negative = [seed for seed in (*self.seeds, self.split_seed) if seed < 0]
         if negative:
             raise ConfigError(f"seed {negative[0]} is negative; give at least 0")
+        for name in ("fits", "labels"):
+            values = getattr(self, name)
+            if len(set(values)) != len(values):
+                raise ConfigError(f"{name} are {list(values)}; give each once")
+        if not self.select and len(self.kinds) * len(self.label_kinds) > 1:
+            raise ConfigError(
+                f"fits {list(self.kinds)} with labels {list(self.label_kinds)} are several "
+                "candidates; give --select to keep the best on the selection rows"
+            )
         out, work = self.out.resolve(), self.work.resolve()
         if work == out or out in work.parents:
             raise ConfigError(f"the work folder {self.work} lies in {self.out}; give another one")
+
+    @property
+    def kinds(self) -> tuple[FitKind, ...]:
+        """The fits of this run."""
+        return self.fits or (self.config.fit,)
+
+    @property
+    def label_kinds(self) -> tuple[LabelKind, ...]:
+        """The labels of this run."""
+        return self.labels or (self.config.label,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """The bundle, the run's report (what ``train --json`` prints), and the fitted router's folder.
 
-    ``checkpoint`` lies in the work folder; see :class:`PretrainedRouter`.
+    ``checkpoint`` lies in the work folder; see :class:`PretrainedRouter`. It is None where there is
+    none: for a head on a frozen encoder, and for an encoder that is no DeBERTa.
     """
 
     bundle: Bundle
     report: Mapping[str, Any]
-    checkpoint: Path
+    checkpoint: Path | None
 
 
 def train(plan: TrainingPlan, *, on_step: OnStep | None = None) -> Trained:
@@ -113,35 +138,42 @@ def train(plan: TrainingPlan, *, on_step: OnStep | None = None) -> Trained:
     split = _split(plan)
     tokenizer = _tokenizer(plan.config)
     scale = QualityRange.of(split.fit, plan.edge, plan.cloud)
-    targets = _targets(plan, split.fit, scale)
-    chosen = fit_seeds(
-        fit_rows(split.fit.texts(), targets.values, tokenizer),
-        SelectionRows.of(split.select, plan.edge, plan.cloud, tokenizer),
-        plan.config,
-        seeds=plan.seeds,
-        folder=plan.work,
-        on_step=on_step,
-    )
-    score_map = _score_map(plan, split, targets, chosen, tokenizer)
-    exported = _export(plan, split, chosen, score_map, tokenizer)
-    facts = _run_facts(plan, split, chosen, exported) | {
-        "labels": targets.labels.summary(),
-        "quality_range": [scale.low, scale.high],
-        "score_map": {"slope": score_map.slope, "offset": score_map.offset},
-    }
-    scorer = OnnxScorer(exported.onnx, tokenizer, score_kind=chosen.model.score_kind)
+    line = Line(plan=plan, split=split, tokenizer=tokenizer, scale=scale)
+    made = candidates(line, on_step=on_step)
+    selection = None
+    if plan.select:
+        chosen, device, selection = select_best(line, made)
+    else:
+        chosen = next(made)
+        device = exported(line, chosen)
+    facts = _run_facts(plan, split, chosen, device) | {"quality_range": [scale.low, scale.high]}
+    if selection is not None:
+        facts["selection"] = {"rows": len(split.select), "candidates": selection}
+    scorer = OnnxScorer(device.onnx, tokenizer, score_kind=chosen.model.score_kind)
     manifest = new_manifest(plan, split, chosen.config, scorer, facts)
     tokenizer_file = tokenizer.to_json().encode("utf-8")
-    bundle = write_bundle(plan.out, manifest, exported.onnx, tokenizer_file)
+    bundle = write_bundle(plan.out, manifest, device.onnx, tokenizer_file)
     report = {**facts, "report": report_on(bundle, plan, split)}
     bundle = with_report(bundle, report)
+    checkpoint = _checkpoint(plan, chosen, tokenizer, bundle)
+    return Trained(bundle=bundle, report=report, checkpoint=checkpoint)
+
+
+def _checkpoint(
+    plan: TrainingPlan, chosen: Candidate, tokenizer: RouterTokenizer, bundle: Bundle
+) -> Path | None:
+    model = chosen.model
+    if not isinstance(model, RouterModel) or not is_deberta(model.encoder):
+        return None
     router = PretrainedRouter(
-        model=chosen.model, score_map=score_map, tokenizer=tokenizer, arms=(plan.edge, plan.cloud)
+        model=model,
+        score_map=chosen.score_map,
+        tokenizer=tokenizer,
+        arms=(plan.edge, plan.cloud),
     )
-    checkpoint = router.save_pretrained(
+    return router.save_pretrained(
         plan.work / "pretrained", card=checkpoint_card(bundle.manifest), encoder=plan.config.encoder
     )
-    return Trained(bundle=bundle, report=report, checkpoint=checkpoint)
 
 
 def _split(plan: TrainingPlan) -> PairSplit:
@@ -171,64 +203,8 @@ def _tokenizer(config: FitConfig) -> RouterTokenizer:
     return RouterTokenizer(held, max_tokens=config.max_tokens)
 
 
-def _targets(plan: TrainingPlan, table: OutcomeTable, scale: QualityRange) -> Targets:
-    return targets_of(
-        table,
-        plan.edge,
-        plan.cloud,
-        kind=plan.config.label,
-        scale=scale,
-        seed=plan.split_seed,
-    )
-
-
-def _score_map(
-    plan: TrainingPlan,
-    split: PairSplit,
-    targets: Targets,
-    chosen: Chosen,
-    tokenizer: RouterTokenizer,
-) -> ScoreMap:
-    table = split.calibrate
-    rows = fit_rows(table.texts(), np.zeros((len(table), 3), np.float32), tokenizer)
-    found = evidence_of(chosen.model, rows)
-    # At the fit rows' t*: a t* of its own would give the same score two meanings.
-    labels = labels_at(table, plan.edge, plan.cloud, targets.labels.t_star or 0.0)
-    return fit_score_map(chosen.model.score_kind, found, labels)
-
-
-def _export(
-    plan: TrainingPlan,
-    split: PairSplit,
-    chosen: Chosen,
-    score_map: ScoreMap,
-    tokenizer: RouterTokenizer,
-) -> DeviceModel:
-    return export_for_device(
-        chosen.model,
-        score_map,
-        tokenizer,
-        rows=_parity_rows(split),
-        edge=plan.edge,
-        cloud=plan.cloud,
-        weights=plan.weights,
-        max_bytes=plan.max_bytes,
-        seed=plan.split_seed,
-    )
-
-
-def _parity_rows(split: PairSplit) -> OutcomeTable:
-    """Selection rows, filled up with fit rows.
-
-    Among a few dozen rows, two of nearly equal score that change places move APGR by more than
-    the limit.
-    """
-    more = max(0, _PARITY_ROWS - len(split.select))
-    return joined((split.select, split.fit.select(range(min(more, len(split.fit))))))
-
-
 def _run_facts(
-    plan: TrainingPlan, split: PairSplit, chosen: Chosen, exported: DeviceModel
+    plan: TrainingPlan, split: PairSplit, chosen: Candidate, device: DeviceModel
 ) -> dict[str, Any]:
     return {
         "command": plan.command,
@@ -242,8 +218,10 @@ def _run_facts(
             for item in chosen.seeds
         ],
         "chosen_seed": chosen.config.seed,
-        "weights": exported.weights,
-        "kept_fp32": len(exported.kept_fp32),
-        "parity": exported.parity.to_dict(),
-        "fp32_parity": exported.fp32_parity.to_dict(),
+        "weights": device.weights,
+        "kept_fp32": len(device.kept_fp32),
+        "parity": device.parity.to_dict(),
+        "fp32_parity": device.fp32_parity.to_dict(),
+        "labels": chosen.labels.summary(),
+        "score_map": {"slope": chosen.score_map.slope, "offset": chosen.score_map.offset},
     }

@@ -5,6 +5,7 @@ Fitting, export and the parity check all use this module; the device runs its ex
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import torch
@@ -17,7 +18,29 @@ EDGE, CLOUD, LABEL = 0, 1, 2
 """Columns of the logits with ``arms`` heads; ``label`` heads have one column."""
 
 
-class RouterModel(nn.Module):
+class ScoringNetwork(nn.Module, ABC):
+    """An encoder and what turns its pooled state into evidence that the edge will do."""
+
+    encoder: nn.Module
+    pooling: PoolingKind
+    continuous = True
+    """Whether a slight change of the states changes the evidence but slightly."""
+
+    @property
+    @abstractmethod
+    def score_kind(self) -> ScoreKind:
+        """What the score estimates."""
+
+    @abstractmethod
+    def evidence(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """What the score is a logistic function of, shape (batch,)."""
+
+    def states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Pooled states of shape (batch, width)."""
+        return pooled_states(self.encoder, self.pooling, input_ids, attention_mask)
+
+
+class RouterModel(ScoringNetwork):
     """An encoder with one logit per head.
 
     Parameters
@@ -64,13 +87,22 @@ class RouterModel(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Head logits of shape (batch, heads)."""
-        hidden = self.encoder(
-            input_ids=input_ids, attention_mask=attention_mask
-        ).last_hidden_state  # (batch, tokens, width)
-        first = self.pooling == "first"
-        pooled = hidden[:, 0] if first else mean_pooled(hidden, attention_mask)
-        logits: Tensor = self.head(pooled)
+        logits: Tensor = self.head(self.states(input_ids, attention_mask))
         return logits
+
+    def evidence(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """What the score is a logistic function of, shape (batch,)."""
+        return evidence(self(input_ids, attention_mask), self.heads)
+
+
+def pooled_states(
+    encoder: nn.Module, pooling: PoolingKind, input_ids: Tensor, attention_mask: Tensor
+) -> Tensor:
+    """An encoder's last states, pooled to (batch, width)."""
+    hidden: Tensor = encoder(
+        input_ids=input_ids, attention_mask=attention_mask
+    ).last_hidden_state  # (batch, tokens, width)
+    return hidden[:, 0] if pooling == "first" else mean_pooled(hidden, attention_mask)
 
 
 def mean_pooled(hidden: Tensor, attention_mask: Tensor) -> Tensor:
@@ -95,7 +127,7 @@ class ScoringModule(nn.Module):
     slope: Tensor
     offset: Tensor
 
-    def __init__(self, model: RouterModel, *, slope: float, offset: float) -> None:
+    def __init__(self, model: ScoringNetwork, *, slope: float, offset: float) -> None:
         super().__init__()
         self.model = model
         self.register_buffer("slope", torch.tensor(slope, dtype=torch.float32))
@@ -103,5 +135,5 @@ class ScoringModule(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Scores of shape (batch,)."""
-        logits = self.model(input_ids, attention_mask)
-        return torch.sigmoid(self.slope * evidence(logits, self.model.heads) + self.offset)
+        found = self.model.evidence(input_ids, attention_mask)
+        return torch.sigmoid(self.slope * found + self.offset)

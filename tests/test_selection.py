@@ -1,0 +1,114 @@
+"""Several fits, one table on the selection rows, and the best of them as the bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_encoder import CLOUD, EDGE, outcomes, tiny_bert, tiny_config, tiny_other, tiny_plan
+
+from hybridroute.edge_runtime.bundle import CARD
+from hybridroute.edge_runtime.errors import ConfigError, TrainingError
+from hybridroute.router_source import open_bundle
+from hybridroute.training import selection
+from hybridroute.training.curve import curve_of
+from hybridroute.training.metrics import area_over_random
+from hybridroute.training.pair_split import split_pair
+from hybridroute.training.pipeline import Trained, TrainingPlan, train
+
+KINDS = ("ridge", "logistic", "knn", "deberta")
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_bert(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture(scope="module")
+def run(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingPlan, Trained]:
+    config = tiny_config(encoder, epochs=1, neighbours=20)
+    folder = tmp_path_factory.mktemp("run")
+    plan = tiny_plan(outcomes(200), config, folder, fits=KINDS, select=True, weights="int8")
+    return plan, train(plan)
+
+
+def test_all_stand_in_one_table_and_the_best_ships(run: tuple[TrainingPlan, Trained]) -> None:
+    _, trained = run
+    rows = trained.report["selection"]["candidates"]
+    assert [row["fit"] for row in rows] == list(KINDS)
+    stand = [row for row in rows if row["refused"] is None]
+    assert {"ridge", "logistic"} <= {row["fit"] for row in stand}
+    (chosen,) = [row for row in rows if row["chosen"]]
+    assert chosen["select"] == max(row["select"] for row in stand)
+    assert trained.report["config"]["fit"] == chosen["fit"]
+    assert stand[0]["interval"] is None
+    for row in stand[1:]:
+        assert row["minus_first"] == pytest.approx(row["select"] - stand[0]["select"], abs=1e-9)
+        assert row["interval"][0] <= row["minus_first"] <= row["interval"][1]
+    assert trained.bundle.manifest.training["selection"] == trained.report["selection"]
+    card = trained.bundle.read(CARD).decode()
+    assert f"**{chosen['name']}**" in card
+
+
+def test_the_value_is_that_of_the_shipped_graph(run: tuple[TrainingPlan, Trained]) -> None:
+    plan, trained = run
+    split = split_pair(plan.outcomes, EDGE, CLOUD, by="prompt", seed=0)
+    held = split.select
+    scores = open_bundle(plan.out).scorer().score(held.texts())
+    curve = curve_of(scores, held.mean_quality(EDGE), held.mean_quality(CLOUD))
+    (chosen,) = [row for row in trained.report["selection"]["candidates"] if row["chosen"]]
+    assert chosen["select"] == pytest.approx(area_over_random(curve))
+    assert chosen["select"] > 0.05
+
+
+@pytest.mark.parametrize("kind", ["ridge", "logistic"])
+def test_one_frozen_head_alone(encoder: Path, tmp_path: Path, kind: str) -> None:
+    config = tiny_config(encoder, fit=kind, neighbours=20)
+    trained = train(tiny_plan(outcomes(200), config, tmp_path))
+    assert trained.checkpoint is None
+    assert "selection" not in trained.report
+    bundle = open_bundle(tmp_path / "bundle")
+    assert bundle.manifest.score_kind == ("label" if kind == "logistic" else "gap")
+    scores = bundle.scorer().score(outcomes(60, seed=1).texts())
+    assert len(np.unique(scores)) > 3
+    assert trained.report["report"]["unseen"]["apgr"] > 0.6
+    assert f"a `{kind}` head" in bundle.read(CARD).decode()
+
+
+def test_another_encoder_leaves_no_checkpoint(tmp_path: Path) -> None:
+    place = tiny_other(tmp_path / "encoder", "distilbert")
+    trained = train(tiny_plan(outcomes(160), tiny_config(place, epochs=1), tmp_path))
+    assert trained.checkpoint is None
+    assert open_bundle(tmp_path / "bundle").model_names == (EDGE, CLOUD)
+
+
+def test_what_cannot_be_exported_is_named_in_the_table(
+    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = selection.exported
+
+    def refuse_ridge(line, candidate):
+        if candidate.config.fit == "ridge":
+            raise TrainingError("no graph | of this")
+        return real(line, candidate)
+
+    monkeypatch.setattr(selection, "exported", refuse_ridge)
+    config = tiny_config(encoder)
+    plan = tiny_plan(outcomes(160), config, tmp_path, fits=("ridge", "logistic"), select=True)
+    rows = train(plan).report["selection"]["candidates"]
+    assert [(row["chosen"], row["refused"]) for row in rows] == [
+        (False, "no graph | of this"),
+        (True, None),
+    ]
+    only = tiny_plan(outcomes(160), config, tmp_path / "b", fits=("ridge",), select=True)
+    with pytest.raises(TrainingError, match="no candidate could be exported: ridge: no graph"):
+        train(only)
+
+
+def test_several_candidates_need_select(encoder: Path, tmp_path: Path) -> None:
+    for changes in ({"fits": ("ridge", "knn")}, {"labels": ("det", "prob")}):
+        with pytest.raises(ConfigError, match="give --select"):
+            tiny_plan(outcomes(20), tiny_config(encoder), tmp_path, **changes)
+    with pytest.raises(ConfigError, match="give each once"):
+        tiny_plan(outcomes(20), tiny_config(encoder), tmp_path, fits=("knn", "knn"), select=True)
