@@ -17,6 +17,7 @@ from hybridroute.edge_runtime.chat import (
     Delta,
     Usage,
 )
+from hybridroute.edge_runtime.errors import ArmUnavailable
 from hybridroute.edge_runtime.protocols import Finish
 
 Events = SimpleQueue[tuple[int, Event]]
@@ -36,10 +37,12 @@ def whole_answer(jobs: Sequence[Job], events: Events, *, model: str) -> Completi
                 texts[index].append(event)
             elif isinstance(event, Finish):
                 finishes[index] = event
-            elif event is not None:
+            elif event is None:
+                raise ArmUnavailable("the request was cancelled while it was answered")
+            else:
                 raise event
     finally:
-        _cancel(jobs)
+        cancel(jobs)
     return Completion(
         id=_new_id(),
         created=int(time.time()),
@@ -112,15 +115,16 @@ class EdgeStream:
     def close(self) -> None:
         """Cancel; further chunks never come. Safe to call twice and from another thread."""
         self._done = True
-        _cancel(self._jobs)
-        # Wakes a thread that is waiting for the next chunk.
-        self._events.put((0, None))
+        cancel(self._jobs, self._events)
 
     def __del__(self) -> None:
-        _cancel(self._jobs)
+        cancel(self._jobs)
 
 
-def _cancel(jobs: Sequence[Job]) -> None:
+def cancel(jobs: Sequence[Job], events: Events | None = None) -> None:
+    """Have the worker end each job before its next token, and wake who reads the events."""
+    if events is not None:
+        events.put((0, None))  # first, so that the reader sees no job end as cancelled
     for job in jobs:
         job.cancelled = True
 

@@ -11,13 +11,14 @@ from queue import SimpleQueue
 
 from hybridroute.edge_runtime.arm_workers import ArmWorkers, Event, Job
 from hybridroute.edge_runtime.chat import ChatRequest, Completion, Message, text_of
-from hybridroute.edge_runtime.edge_answer import EdgeStream, whole_answer
+from hybridroute.edge_runtime.edge_answer import EdgeStream, cancel, whole_answer
 from hybridroute.edge_runtime.engines import ENGINE_NAMES, load_engine
 from hybridroute.edge_runtime.errors import ArmRefused, ConfigError
 from hybridroute.edge_runtime.known_models import REGISTRY
 from hybridroute.edge_runtime.model_registry import model_name, resolve
 from hybridroute.edge_runtime.protocols import Capabilities, ChatEngine, EngineOptions, Place
 from hybridroute.edge_runtime.sampling import sampling_of
+from hybridroute.edge_runtime.stop_signal import StopSignal
 
 EngineLoader = Callable[[Path, EngineOptions, str | None], ChatEngine]
 
@@ -111,12 +112,23 @@ class LlamaArm:
         ModelMissing, EngineMissing, ConfigError
             If the model cannot be loaded, or the arm is closed.
         """
+        return self.complete_until(request, StopSignal())
+
+    def complete_until(self, request: ChatRequest, stop: StopSignal) -> Completion:
+        """As ``complete``; the signal ends the generation between two tokens."""
         jobs, events = self._submit(request)
+        stop.tell(lambda: cancel(jobs, events))
         return whole_answer(jobs, events, model=self.model)
 
     def stream(self, request: ChatRequest) -> EdgeStream:
         """The answer piece by piece; raises as ``complete`` does, here or while it is read."""
         jobs, events = self._submit(request)
+        return EdgeStream(jobs, events, model=self.model, owner=self)
+
+    def stream_until(self, request: ChatRequest, stop: StopSignal) -> EdgeStream:
+        """As ``stream``, which returns before anything is generated."""
+        jobs, events = self._submit(request)
+        stop.tell(lambda: cancel(jobs, events))
         return EdgeStream(jobs, events, model=self.model, owner=self)
 
     def _submit(self, request: ChatRequest) -> tuple[list[Job], SimpleQueue[tuple[int, Event]]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from hybridroute.edge_runtime.chat import ChatRequest, Completion, CompletionChunk, Message
 from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.edge_runtime.stop_signal import StopSignal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,6 +133,23 @@ class Arm(Protocol):
 
     def close(self) -> None:
         """Free everything; safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class StoppableArm(Protocol):
+    """An arm whose calls end when a signal is set. An arm need not be one.
+
+    Without it a whole answer runs to its end, though nobody waits for it any more, and a stream
+    ends no earlier than its first chunk.
+    """
+
+    def complete_until(self, request: ChatRequest, stop: StopSignal) -> Completion:
+        """As ``Arm.complete``; once ``stop`` is set it ends soon, with any answer or ArmError."""
+        ...
+
+    def stream_until(self, request: ChatRequest, stop: StopSignal) -> ChunkStream:
+        """As ``Arm.stream``; once ``stop`` is set it returns or raises soon."""
         ...
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from hybridroute._version import __version__
 
 if TYPE_CHECKING:
+    from hybridroute.async_client import AsyncHybridClient
+    from hybridroute.async_stream import AsyncChatStream
     from hybridroute.client import HybridClient
     from hybridroute.cloud import CloudSettings
     from hybridroute.decision import Decision
@@ -41,6 +43,8 @@ __all__ = [
     "ArmRefused",
     "ArmTimeout",
     "ArmUnavailable",
+    "AsyncChatStream",
+    "AsyncHybridClient",
     "Bundle",
     "BundleError",
     "Capabilities",
@@ -70,6 +74,8 @@ __all__ = [
 
 _HOMES = {
     "Arm": "edge_runtime.protocols",
+    "AsyncChatStream": "async_stream",
+    "AsyncHybridClient": "async_client",
     "Bundle": "hub",
     "Capabilities": "edge_runtime.protocols",
     "ChatCompletion": "responses",

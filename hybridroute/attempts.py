@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from traceback import clear_frames
 
 from hybridroute.decision import Decision
-from hybridroute.edge_runtime.chat import ChatRequest
+from hybridroute.edge_runtime.chat import ChatRequest, Completion
 from hybridroute.edge_runtime.errors import (
     ArmError,
     ArmRefused,
@@ -15,7 +15,8 @@ from hybridroute.edge_runtime.errors import (
     ContextOverflow,
     HybridRouteError,
 )
-from hybridroute.edge_runtime.protocols import Arm
+from hybridroute.edge_runtime.protocols import Arm, StoppableArm
+from hybridroute.edge_runtime.stop_signal import StopSignal
 from hybridroute.responses import ChatCompletion
 
 _log = logging.getLogger(__name__)
@@ -93,8 +94,10 @@ def _let_go(error: BaseException) -> None:
         link = link.__cause__ or link.__context__
 
 
-def complete(attempts: Attempts, request: ChatRequest) -> ChatCompletion:
-    """The whole answer, of the first arm that gives one.
+def complete(
+    attempts: Attempts, request: ChatRequest, stop: StopSignal | None = None
+) -> ChatCompletion:
+    """The whole answer, of the first arm that gives one; once ``stop`` is set no other is asked.
 
     Raises
     ------
@@ -103,9 +106,15 @@ def complete(attempts: Attempts, request: ChatRequest) -> ChatCompletion:
     """
     while True:
         try:
-            completion = attempts.arm.complete(request)
+            completion = _ask(attempts.arm, request, stop)
         except HybridRouteError as exc:
-            if not attempts.move_on(exc):
+            if (stop is not None and stop.is_set) or not attempts.move_on(exc):
                 raise
         else:
             return ChatCompletion.of(completion, attempts.decision)
+
+
+def _ask(arm: Arm, request: ChatRequest, stop: StopSignal | None) -> Completion:
+    if stop is not None and isinstance(arm, StoppableArm):
+        return arm.complete_until(request, stop)
+    return arm.complete(request)

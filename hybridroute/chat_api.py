@@ -3,40 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol, overload
+from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
 from hybridroute.arguments import mapping_of, messages_of, one_limit, stops_of, tools_of
 from hybridroute.decision import Mode
 from hybridroute.edge_runtime.chat import ChatRequest, Message
 from hybridroute.edge_runtime.errors import ConfigError
-from hybridroute.responses import ChatCompletion
 from hybridroute.setting import Setting, setting_from
-from hybridroute.stream import ChatStream
 
 ROUTED_MODELS = ("auto", "hybridroute")
 """What ``model`` may say, for code that has to say something: the router picks the model."""
 
 
-class Answerer(Protocol):
-    """What takes a checked request and answers it; the client is one."""
+Whole_co = TypeVar("Whole_co", covariant=True)
+Streamed_co = TypeVar("Streamed_co", covariant=True)
+
+
+class Answerer(Protocol[Whole_co, Streamed_co]):
+    """What takes a checked request and answers it; each client is one.
+
+    A client that blocks gives answers, an asynchronous one awaitables of them.
+    """
 
     def answer(
         self, request: ChatRequest, *, setting: Setting | None, mode: Mode | None
-    ) -> ChatCompletion:
+    ) -> Whole_co:
         """The whole answer."""
         ...
 
     def begin(
         self, request: ChatRequest, *, setting: Setting | None, mode: Mode | None
-    ) -> ChatStream:
+    ) -> Streamed_co:
         """The answer as a stream."""
         ...
 
 
-class Completions:
+class Completions(Generic[Whole_co, Streamed_co]):
     """``client.chat.completions``."""
 
-    def __init__(self, answerer: Answerer) -> None:
+    def __init__(self, answerer: Answerer[Whole_co, Streamed_co]) -> None:
         self._answerer = answerer
 
     @overload
@@ -64,7 +69,7 @@ class Completions:
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,
-    ) -> ChatCompletion: ...
+    ) -> Whole_co: ...
 
     @overload
     def create(
@@ -91,7 +96,7 @@ class Completions:
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,
-    ) -> ChatStream: ...
+    ) -> Streamed_co: ...
 
     @overload
     def create(
@@ -118,7 +123,7 @@ class Completions:
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,
-    ) -> ChatCompletion | ChatStream: ...
+    ) -> Whole_co | Streamed_co: ...
 
     def create(
         self,
@@ -144,7 +149,7 @@ class Completions:
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,
-    ) -> ChatCompletion | ChatStream:
+    ) -> Whole_co | Streamed_co:
         """Answer one chat request.
 
         The parameters are OpenAI's, and four of this package's:
@@ -163,7 +168,8 @@ class Completions:
         Returns
         -------
         ChatCompletion or ChatStream
-            A stream if ``stream`` is true. Both carry the Decision.
+            A stream if ``stream`` is true. Both carry the Decision. :class:`AsyncHybridClient`
+            gives awaitables: of a ChatCompletion, or of an AsyncChatStream.
 
         Raises
         ------
@@ -199,10 +205,10 @@ class Completions:
         return self._answerer.answer(request, setting=setting, mode=mode)
 
 
-class Chat:
+class Chat(Generic[Whole_co, Streamed_co]):
     """``client.chat``."""
 
-    def __init__(self, answerer: Answerer) -> None:
+    def __init__(self, answerer: Answerer[Whole_co, Streamed_co]) -> None:
         self.completions = Completions(answerer)
 
 

@@ -17,12 +17,13 @@ from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.chat import ChatRequest, Message
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.protocols import Arm
-from hybridroute.policy import Expectation, Policy
+from hybridroute.policy import Policy
 from hybridroute.responses import ChatCompletion
 from hybridroute.router import Router, checked_mode
 from hybridroute.router_source import open_bundle, scorer_of
 from hybridroute.setting import Setting, setting_from
 from hybridroute.stream import ChatStream
+from hybridroute.turning import Turnable, Turning
 
 if TYPE_CHECKING:
     from hybridroute.cloud import CloudSettings
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class HybridClient:
+class HybridClient(Turnable):
     """Answers chat requests on the device or in the cloud, whichever the router picks.
 
     Parameters
@@ -88,8 +89,7 @@ class HybridClient:
         arms = make_arms(self._mode, edge=edge, cloud=cloud)
         self._bundle = open_bundle(bundle)
         manifest = self._bundle.manifest
-        self._policy = Policy(manifest, arms.models)
-        self._active = self._policy.activate(wanted or self._policy.default)
+        super().__init__(Turning(Policy(manifest, arms.models), wanted))
         self._router = Router(
             scorer=scorer_of(self._bundle, threads=router_threads),
             manifest=manifest,
@@ -99,7 +99,7 @@ class HybridClient:
         )
         self._fallback = fallback
         self._closed = False
-        self.chat = Chat(self)
+        self.chat: Chat[ChatCompletion, ChatStream] = Chat(self)
 
     @property
     def mode(self) -> Mode:
@@ -110,70 +110,6 @@ class HybridClient:
     def bundle(self) -> Bundle:
         """The router's bundle."""
         return self._bundle
-
-    @property
-    def calibrated(self) -> bool:
-        """Whether the configured arms are the ones the bundle was calibrated for."""
-        return self._policy.calibrated
-
-    @property
-    def setting(self) -> Setting:
-        """The setting in force. Assigning one, here or to the three below, acts at once.
-
-        A request sees the old setting or the new one, never a mixture. Requests under way keep
-        the one they began with.
-        """
-        return self._active.setting
-
-    @setting.setter
-    def setting(self, value: Setting) -> None:
-        if not isinstance(value, Setting):
-            raise ConfigError(f"setting is a {type(value).__name__}; give a Setting")
-        self._active = self._policy.activate(value)
-
-    @property
-    def dial(self) -> float | None:
-        """The quality dial in [0, 1]; None while the setting is said in another way."""
-        return self._active.setting.dial
-
-    @dial.setter
-    def dial(self, value: float) -> None:
-        self._active = self._policy.activate(Setting(dial=value))
-
-    @property
-    def threshold(self) -> float:
-        """The threshold in force, however it was said: the edge answers if score >= threshold."""
-        return self._active.threshold
-
-    @threshold.setter
-    def threshold(self, value: float) -> None:
-        self._active = self._policy.activate(Setting(threshold=value))
-
-    @property
-    def cost_advantage(self) -> float | None:
-        """The share of queries for the edge; None while the setting is said in another way."""
-        return self._active.setting.cost_advantage
-
-    @cost_advantage.setter
-    def cost_advantage(self, value: float) -> None:
-        self._active = self._policy.activate(Setting(cost_advantage=value))
-
-    def expect(
-        self,
-        *,
-        dial: float | None = None,
-        threshold: float | None = None,
-        cost_advantage: float | None = None,
-    ) -> Expectation:
-        """What a setting is expected to cost and to lose; the one in force if none is given.
-
-        Raises
-        ------
-        ConfigError
-            If several are given, or the bundle cannot say what the setting means.
-        """
-        asked = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
-        return self._policy.expect(asked or self.setting)
 
     def route(
         self,
@@ -214,14 +150,27 @@ class HybridClient:
         self, request: ChatRequest, *, setting: Setting | None = None, mode: Mode | None = None
     ) -> ChatCompletion:
         """The whole answer to a checked request; ``chat.completions.create`` builds on this."""
-        return complete(self._attempts(request, setting, mode), request)
+        return complete(self.prepare(request, setting=setting, mode=mode), request)
 
     def begin(
         self, request: ChatRequest, *, setting: Setting | None = None, mode: Mode | None = None
     ) -> ChatStream:
         """The answer to a checked request as a stream; routed now, asked at the first chunk."""
-        attempts = self._attempts(request, setting, mode)
+        attempts = self.prepare(request, setting=setting, mode=mode)
         return ChatStream(attempts, request, check_open=self._check_open)
+
+    def prepare(
+        self, request: ChatRequest, *, setting: Setting | None = None, mode: Mode | None = None
+    ) -> Attempts:
+        """Route a checked request: the Decision, and the arms to ask in their order."""
+        decision = self._decide(request, setting, mode)
+        chosen = self._router.arm(decision.arm)
+        others = (
+            arm
+            for arm in self._router.arms
+            if arm is not chosen and self._fallback and arm.name not in decision.left_out
+        )
+        return Attempts(decision, (chosen, *others))
 
     def warm_up(self) -> None:
         """Load the router and the edge's model, so that the first answer does not wait for them.
@@ -252,18 +201,6 @@ class HybridClient:
     ) -> None:
         self.close()
 
-    def _attempts(
-        self, request: ChatRequest, setting: Setting | None, mode: Mode | None
-    ) -> Attempts:
-        decision = self._decide(request, setting, mode)
-        chosen = self._router.arm(decision.arm)
-        others = (
-            arm
-            for arm in self._router.arms
-            if arm is not chosen and self._fallback and arm.name not in decision.left_out
-        )
-        return Attempts(decision, (chosen, *others))
-
     def _decide(
         self,
         request: ChatRequest,
@@ -273,7 +210,7 @@ class HybridClient:
         always_score: bool = False,
     ) -> Decision:
         self._check_open()
-        active = self._active if setting is None else self._policy.activate(setting)
+        active = self._turning.for_request(setting)
         decision = self._router.decide(
             request, active, mode=self._narrowed(mode), always_score=always_score
         )

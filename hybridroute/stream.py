@@ -13,7 +13,8 @@ from hybridroute.attempts import Attempts
 from hybridroute.decision import Decision
 from hybridroute.edge_runtime.chat import ChatRequest, CompletionChunk
 from hybridroute.edge_runtime.errors import ArmUnavailable, HybridRouteError
-from hybridroute.edge_runtime.protocols import ChunkStream
+from hybridroute.edge_runtime.protocols import Arm, ChunkStream, StoppableArm
+from hybridroute.edge_runtime.stop_signal import StopSignal
 from hybridroute.responses import ChatCompletionChunk
 
 
@@ -39,6 +40,7 @@ class ChatStream(Iterator[ChatCompletionChunk]):
         self._held: deque[CompletionChunk] = deque()
         self._lock = Lock()
         self._closed = False
+        self._stop = StopSignal()
         self._first_token_ms: float | None = None
 
     @property
@@ -90,6 +92,7 @@ class ChatStream(Iterator[ChatCompletionChunk]):
             chunks, self._chunks = self._chunks, None
         if chunks is not None:
             chunks.close()
+        self._stop.set()
 
     def __enter__(self) -> Self:
         return self
@@ -126,7 +129,7 @@ class ChatStream(Iterator[ChatCompletionChunk]):
 
     def _read_to_first_token(self) -> None:
         arm = self._attempts.arm
-        chunks = arm.stream(self._request)
+        chunks = _open(arm, self._request, self._stop)
         with self._lock:
             if not self._closed:
                 self._chunks = chunks
@@ -146,6 +149,12 @@ class ChatStream(Iterator[ChatCompletionChunk]):
         self._held.clear()
         if chunks is not None:
             chunks.close()
+
+
+def _open(arm: Arm, request: ChatRequest, stop: StopSignal) -> ChunkStream:
+    if isinstance(arm, StoppableArm):
+        return arm.stream_until(request, stop)
+    return arm.stream(request)
 
 
 def _has_token(chunk: CompletionChunk) -> bool:

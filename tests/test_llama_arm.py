@@ -20,7 +20,8 @@ from hybridroute.edge_runtime.errors import (
     RequestError,
 )
 from hybridroute.edge_runtime.llama_arm import LlamaArm
-from hybridroute.edge_runtime.protocols import Arm, EngineOptions, Finish
+from hybridroute.edge_runtime.protocols import Arm, EngineOptions, Finish, StoppableArm
+from hybridroute.edge_runtime.stop_signal import StopSignal
 
 PATIENCE = 20.0
 
@@ -396,3 +397,38 @@ def test_bad_settings_are_refused_at_birth(gguf: Path) -> None:
 def test_a_registered_models_context_is_not_exceeded() -> None:
     arm = LlamaArm("smollm2-135m", options=EngineOptions(context_tokens=100_000))
     assert arm.capabilities.context_tokens == 8192
+
+
+@pytest.mark.parametrize("text", ["hold on", "waits in the queue"])
+def test_a_signal_ends_a_whole_answer(arm: LlamaArm, engine: FakeEngine, text: str) -> None:
+    """Also one that waits for its turn: the caller is free at once, and it is never generated."""
+    ahead = arm.stream(ask("hold this")) if text.startswith("waits") else None
+    stop, raised = StopSignal(), []
+
+    def answer() -> None:
+        with pytest.raises(ArmError, match="cancelled"):
+            arm.complete_until(ask(text), stop)
+        raised.append(True)
+
+    caller = threading.Thread(target=answer)
+    caller.start()
+    while not engine.letters:
+        threading.Event().wait(0.005)
+    stop.set()
+    caller.join(PATIENCE)
+    assert raised == [True]
+    if ahead is None:
+        assert engine.cancelled.wait(PATIENCE)
+    else:
+        ahead.close()
+    assert arm.complete(ask("next")).choices[0].message.content == "next"
+    assert [one.messages[-1]["content"] for one in engine.requests[1:]] == ["next"]
+
+
+def test_a_signal_ends_a_stream(arm: LlamaArm, engine: FakeEngine) -> None:
+    assert isinstance(arm, StoppableArm)
+    stop = StopSignal()
+    stream = arm.stream_until(ask("hold on"), stop)
+    next(stream)
+    stop.set()
+    assert engine.cancelled.wait(PATIENCE)

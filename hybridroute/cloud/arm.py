@@ -24,6 +24,7 @@ from hybridroute.edge_runtime.errors import (
     StreamInterrupted,
 )
 from hybridroute.edge_runtime.protocols import Capabilities, Place
+from hybridroute.edge_runtime.stop_signal import StopSignal
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +99,14 @@ class CloudArm:
         RequestError
             The request cannot be written as JSON.
         """
-        exchange = self._open(request, streams=False)
+        return self._complete(request, None)
+
+    def complete_until(self, request: ChatRequest, stop: StopSignal) -> Completion:
+        """As ``complete``; the signal closes the connection, and ArmUnavailable is raised."""
+        return self._complete(request, stop)
+
+    def _complete(self, request: ChatRequest, stop: StopSignal | None) -> Completion:
+        exchange = self._open(request, streams=False, stop=stop)
         try:
             return self._read_whole(exchange)
         except StreamInterrupted as exc:
@@ -115,7 +123,14 @@ class CloudArm:
         ArmError
             As `complete` does, here or while the stream is read.
         """
-        exchange = self._open(request, streams=True)
+        return self._stream(request, None)
+
+    def stream_until(self, request: ChatRequest, stop: StopSignal) -> CloudStream:
+        """As ``stream``; the signal closes the connection also while it is being made."""
+        return self._stream(request, stop)
+
+    def _stream(self, request: ChatRequest, stop: StopSignal | None) -> CloudStream:
+        exchange = self._open(request, streams=True, stop=stop)
         try:
             kind = exchange.response.headers.get("content-type", "").lower()
             if "application/json" in kind:
@@ -149,7 +164,7 @@ class CloudArm:
         outgoing = Outgoing(method="GET", path="/models", key=key, may_retry=False)
         return probe(self._transport, outgoing, failures, model=self.model, timeout_s=timeout_s)
 
-    def _open(self, request: ChatRequest, *, streams: bool) -> Exchange:
+    def _open(self, request: ChatRequest, *, streams: bool, stop: StopSignal | None) -> Exchange:
         key = self._key()
         body = request_body(request, self.settings, stream=streams)
         _log.debug("asking %s at %s, %d bytes", self.model, self.settings.host, len(body))
@@ -157,7 +172,7 @@ class CloudArm:
         texts = tuple(text_of(message) for message in request.messages)
         failures = self._failures(key, f"total_timeout_s={total_s:g}", texts)
         outgoing = Outgoing(body=body, key=key, streams=streams)
-        return self._transport.open(outgoing, failures, total_s)
+        return self._transport.open(outgoing, failures, total_s, stop)
 
     def _failures(self, key: str | None, deadline: str, prompts: tuple[str, ...] = ()) -> Failures:
         secrets = (key or "", *self.settings.headers.values())

@@ -17,6 +17,7 @@ from hybridroute.cloud.line import KeyAuth, Line
 from hybridroute.cloud.retry import Backoff, retry_after_s
 from hybridroute.cloud.settings import CloudSettings
 from hybridroute.edge_runtime.errors import ArmError
+from hybridroute.edge_runtime.stop_signal import StopSignal
 
 _IDLE_LINES = 8
 _FAULT_BYTES = 65536
@@ -80,8 +81,14 @@ class Transport:
         self._running: set[Call] = set()
         self._is_closed = False
 
-    def open(self, outgoing: Outgoing, failures: Failures, total_s: float) -> Exchange:
-        """Send, and wait for the headers of a 200 answer.
+    def open(
+        self,
+        outgoing: Outgoing,
+        failures: Failures,
+        total_s: float,
+        stop: StopSignal | None = None,
+    ) -> Exchange:
+        """Send, and wait for the headers of a 200 answer; ``stop`` cuts the call, then or later.
 
         Raises
         ------
@@ -89,6 +96,8 @@ class Transport:
         """
         call = Call(self._borrow(), total_s)
         self._running.add(call)
+        if stop is not None:
+            stop.tell(lambda: call.cut("closed"))
         try:
             # Looked at after the call is noted as running, as close() looks at both the other way.
             if self._is_closed:

@@ -10,14 +10,18 @@ from cloud_cases import (
     KEY,
     PROMPT,
     fault,
+    in_thread,
     nothing_is_left_and_nothing_told,  # noqa: F401 - autouse
     request,
     settings,
+    until,
 )
-from cloud_server import Behaviour, CloudServer, answer, piece, stream, whole
+from cloud_server import Behaviour, CloudServer, answer, hang, piece, stream, whole
 
 from hybridroute.cloud import CloudArm
 from hybridroute.edge_runtime.errors import ArmError, ArmRefused, ArmUnavailable, ContextOverflow
+from hybridroute.edge_runtime.protocols import StoppableArm
+from hybridroute.edge_runtime.stop_signal import StopSignal
 
 REFUSALS: list[tuple[int, type[ArmError], str]] = [
     (400, ArmRefused, "answered 400"),
@@ -175,3 +179,18 @@ def test_a_stream_request_answered_in_one_piece_or_by_a_page() -> None:
         assert "instead of a stream" in str(fault(server, streams=True, kind=ArmError))
     with CloudServer(answer(b"<html>", content_type="text/html")) as server:
         assert "instead of a stream" in str(fault(server, streams=True, kind=ArmError))
+
+
+@pytest.mark.parametrize("call", ["complete_until", "stream_until"])
+def test_a_signal_ends_a_call_that_no_byte_has_answered(call: str) -> None:
+    stop = StopSignal()
+    with CloudServer(hang) as server:
+        arm = CloudArm(settings(server.url, chunk_timeout_s=60.0, total_timeout_s=60.0))
+        assert isinstance(arm, StoppableArm)
+        caller, raised = in_thread(lambda: getattr(arm, call)(request(), stop))
+        until(lambda: bool(server.seen))
+        stop.set()
+        caller.join(10)
+        arm.close()
+    assert isinstance(raised[0], ArmUnavailable)
+    assert "closed while a request was running" in str(raised[0])

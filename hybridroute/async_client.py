@@ -1,0 +1,180 @@
+"""AsyncHybridClient: the client for programs that run an event loop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Coroutine, Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from hybridroute.async_stream import AsyncChatStream
+from hybridroute.attempts import complete
+from hybridroute.chat_api import Chat
+from hybridroute.client import HybridClient
+from hybridroute.decision import Decision, Mode
+from hybridroute.edge_runtime.bundle import Bundle
+from hybridroute.edge_runtime.chat import ChatRequest, Message
+from hybridroute.edge_runtime.protocols import Arm
+from hybridroute.loop_threads import LoopThreads
+from hybridroute.responses import ChatCompletion
+from hybridroute.setting import Setting
+from hybridroute.turning import Turnable
+
+if TYPE_CHECKING:
+    from hybridroute.cloud import CloudSettings
+
+MAX_CONCURRENCY = 128
+
+
+class AsyncHybridClient(Turnable):
+    """A :class:`HybridClient` whose answers are awaited. It never blocks the event loop.
+
+    Routing and answering run in threads of its own, over one HybridClient: the decisions are the
+    same. Cancelling a task that awaits an answer, or a chunk of one, cancels the generation between
+    two tokens. Making a client reads and checks the bundle (some 50 ms): make it before the loop
+    runs. It may be used from several loops.
+
+    Parameters
+    ----------
+    bundle, edge, cloud, mode, dial, threshold, cost_advantage, out_of_scope_arm, fallback,
+    router_threads
+        As for :class:`HybridClient`.
+    max_concurrency : int
+        Answers at the same time; further ones wait for a thread. Routing never waits for answers.
+
+    Raises
+    ------
+    ConfigError, BundleError
+        As for :class:`HybridClient`.
+
+    Examples
+    --------
+    >>> async with AsyncHybridClient(cloud=CloudSettings(...)) as client:  # doctest: +SKIP
+    ...     stream = await client.chat.completions.create(
+    ...         messages=[{"role": "user", "content": "What is 2+2?"}], stream=True
+    ...     )
+    ...     async for chunk in stream:
+    ...         print(chunk.choices[0].delta.content or "", end="")
+    """
+
+    def __init__(
+        self,
+        bundle: str | os.PathLike[str] | Bundle | None = None,
+        *,
+        edge: str | Arm | None = None,
+        cloud: CloudSettings | Arm | None = None,
+        mode: Mode = "auto",
+        dial: float | None = None,
+        threshold: float | None = None,
+        cost_advantage: float | None = None,
+        out_of_scope_arm: str = "cloud",
+        fallback: bool = True,
+        router_threads: int = 2,
+        max_concurrency: int = MAX_CONCURRENCY,
+    ) -> None:
+        client = HybridClient(
+            bundle,
+            edge=edge,
+            cloud=cloud,
+            mode=mode,
+            dial=dial,
+            threshold=threshold,
+            cost_advantage=cost_advantage,
+            out_of_scope_arm=out_of_scope_arm,
+            fallback=fallback,
+            router_threads=router_threads,
+        )
+        self._set_up(client, max_concurrency)
+
+    @classmethod
+    def over(cls, client: HybridClient, *, max_concurrency: int = MAX_CONCURRENCY) -> Self:
+        """The asynchronous face of a client there is: same arms, same setting.
+
+        Turning one turns the other, and closing this one closes both.
+        """
+        made = cls.__new__(cls)
+        made._set_up(client, max_concurrency)
+        return made
+
+    def _set_up(self, client: HybridClient, max_concurrency: int) -> None:
+        Turnable.__init__(self, client._turning)
+        self._client = client
+        self._threads = LoopThreads(max_concurrency)
+        self.chat: Chat[
+            Coroutine[Any, Any, ChatCompletion], Coroutine[Any, Any, AsyncChatStream]
+        ] = Chat(self)
+
+    @property
+    def mode(self) -> Mode:
+        """The client's mode; a request may narrow it."""
+        return self._client.mode
+
+    @property
+    def bundle(self) -> Bundle:
+        """The router's bundle."""
+        return self._client.bundle
+
+    async def route(
+        self,
+        messages: Iterable[Message],
+        *,
+        max_tokens: int | None = None,
+        tools: Iterable[Mapping[str, Any]] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        dial: float | None = None,
+        threshold: float | None = None,
+        cost_advantage: float | None = None,
+        mode: Mode | None = None,
+        always_score: bool = True,
+    ) -> Decision:
+        """Decide without generating; see :meth:`HybridClient.route`."""
+        return await self._threads.decide(
+            lambda: self._client.route(
+                messages,
+                max_tokens=max_tokens,
+                tools=tools,
+                response_format=response_format,
+                dial=dial,
+                threshold=threshold,
+                cost_advantage=cost_advantage,
+                mode=mode,
+                always_score=always_score,
+            )
+        )
+
+    async def answer(
+        self, request: ChatRequest, *, setting: Setting | None = None, mode: Mode | None = None
+    ) -> ChatCompletion:
+        """The whole answer to a checked request; ``chat.completions.create`` builds on this."""
+        attempts = await self._threads.decide(
+            lambda: self._client.prepare(request, setting=setting, mode=mode)
+        )
+        return await self._threads.answer(lambda stop: complete(attempts, request, stop))
+
+    async def begin(
+        self, request: ChatRequest, *, setting: Setting | None = None, mode: Mode | None = None
+    ) -> AsyncChatStream:
+        """The answer to a checked request as a stream; routed now, asked at the first chunk."""
+        stream = await self._threads.decide(
+            lambda: self._client.begin(request, setting=setting, mode=mode)
+        )
+        return AsyncChatStream(stream, self._threads)
+
+    async def warm_up(self) -> None:
+        """Load the router and the edge's model; see :meth:`HybridClient.warm_up`."""
+        await self._threads.answer(lambda _: self._client.warm_up())
+
+    async def aclose(self) -> None:
+        """End what runs, free models, connections and threads; safe to call twice."""
+        await self._threads.close(self._client.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()

@@ -1,0 +1,101 @@
+"""The setting in force, and the properties by which an application turns it."""
+
+from __future__ import annotations
+
+from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.policy import ActiveSetting, Expectation, Policy
+from hybridroute.setting import Setting, setting_from
+
+
+class Turning:
+    """A policy and the setting in force, which is swapped as one object.
+
+    Parameters
+    ----------
+    policy : Policy
+    wanted : Setting or None
+        None takes the policy's default.
+    """
+
+    def __init__(self, policy: Policy, wanted: Setting | None) -> None:
+        self.policy = policy
+        self.active = policy.activate(wanted or policy.default)
+
+    def turn(self, setting: Setting) -> None:
+        """Put a setting in force; one that the bundle cannot take leaves the old one."""
+        self.active = self.policy.activate(setting)
+
+    def for_request(self, setting: Setting | None) -> ActiveSetting:
+        """The setting of one request: its own, or the one in force."""
+        return self.active if setting is None else self.policy.activate(setting)
+
+
+class Turnable:
+    """What clients share: the setting, read and assigned in any of its forms."""
+
+    def __init__(self, turning: Turning) -> None:
+        self._turning = turning
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the configured arms are the ones the bundle was calibrated for."""
+        return self._turning.policy.calibrated
+
+    @property
+    def setting(self) -> Setting:
+        """The setting in force. Assigning one, here or to the three below, acts at once.
+
+        A request sees the old setting or the new one, never a mixture. Requests under way keep
+        the one they began with.
+        """
+        return self._turning.active.setting
+
+    @setting.setter
+    def setting(self, value: Setting) -> None:
+        if not isinstance(value, Setting):
+            raise ConfigError(f"setting is a {type(value).__name__}; give a Setting")
+        self._turning.turn(value)
+
+    @property
+    def dial(self) -> float | None:
+        """The quality dial in [0, 1]; None while the setting is said in another way."""
+        return self.setting.dial
+
+    @dial.setter
+    def dial(self, value: float) -> None:
+        self._turning.turn(Setting(dial=value))
+
+    @property
+    def threshold(self) -> float:
+        """The threshold in force, however it was said: the edge answers if score >= threshold."""
+        return self._turning.active.threshold
+
+    @threshold.setter
+    def threshold(self, value: float) -> None:
+        self._turning.turn(Setting(threshold=value))
+
+    @property
+    def cost_advantage(self) -> float | None:
+        """The share of queries for the edge; None while the setting is said in another way."""
+        return self.setting.cost_advantage
+
+    @cost_advantage.setter
+    def cost_advantage(self, value: float) -> None:
+        self._turning.turn(Setting(cost_advantage=value))
+
+    def expect(
+        self,
+        *,
+        dial: float | None = None,
+        threshold: float | None = None,
+        cost_advantage: float | None = None,
+    ) -> Expectation:
+        """What a setting is expected to cost and to lose; the one in force if none is given.
+
+        Raises
+        ------
+        ConfigError
+            If several are given, or the bundle cannot say what the setting means.
+        """
+        asked = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
+        return self._turning.policy.expect(asked or self.setting)
