@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from hybridroute._version import __version__
 
 if TYPE_CHECKING:
+    from hybridroute.answered import Answered
     from hybridroute.async_client import AsyncHybridClient
     from hybridroute.async_stream import AsyncChatStream
     from hybridroute.client import HybridClient
@@ -34,10 +35,12 @@ if TYPE_CHECKING:
     from hybridroute.hub import Bundle
     from hybridroute.policy import Expectation
     from hybridroute.responses import ChatCompletion, ChatCompletionChunk
+    from hybridroute.sessions import SessionSettings
     from hybridroute.setting import Setting
     from hybridroute.stream import ChatStream
 
 __all__ = [
+    "Answered",
     "Arm",
     "ArmError",
     "ArmRefused",
@@ -66,6 +69,7 @@ __all__ = [
     "NoCapableArm",
     "RequestError",
     "ScoringError",
+    "SessionSettings",
     "Setting",
     "StreamInterrupted",
     "TrainingError",
@@ -73,6 +77,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Answered": "answered",
     "Arm": "edge_runtime.protocols",
     "AsyncChatStream": "async_stream",
     "AsyncHybridClient": "async_client",
@@ -87,6 +92,7 @@ _HOMES = {
     "Expectation": "policy",
     "HybridClient": "client",
     "LlamaArm": "edge_runtime.llama_arm",
+    "SessionSettings": "sessions",
     "Setting": "setting",
 }
 

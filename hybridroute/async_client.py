@@ -17,6 +17,7 @@ from hybridroute.edge_runtime.chat import ChatRequest, Message
 from hybridroute.edge_runtime.protocols import Arm
 from hybridroute.loop_threads import LoopThreads
 from hybridroute.responses import ChatCompletion
+from hybridroute.sessions import SessionSettings
 from hybridroute.setting import Setting
 from hybridroute.turning import Turnable
 
@@ -37,7 +38,7 @@ class AsyncHybridClient(Turnable):
     Parameters
     ----------
     bundle, edge, cloud, mode, dial, threshold, cost_advantage, out_of_scope_arm, fallback,
-    router_threads
+    router_threads, sessions
         As for :class:`HybridClient`.
     max_concurrency : int
         Answers at the same time; further ones wait for a thread. Routing never waits for answers.
@@ -70,6 +71,7 @@ class AsyncHybridClient(Turnable):
         out_of_scope_arm: str = "cloud",
         fallback: bool = True,
         router_threads: int = 2,
+        sessions: SessionSettings | None = None,
         max_concurrency: int = MAX_CONCURRENCY,
     ) -> None:
         client = HybridClient(
@@ -83,6 +85,7 @@ class AsyncHybridClient(Turnable):
             out_of_scope_arm=out_of_scope_arm,
             fallback=fallback,
             router_threads=router_threads,
+            sessions=sessions,
         )
         self._set_up(client, max_concurrency)
 
@@ -100,6 +103,7 @@ class AsyncHybridClient(Turnable):
         Turnable.__init__(self, client._turning)
         self._client = client
         self._threads = LoopThreads(max_concurrency)
+        self.sessions, self.listeners = client.sessions, client.listeners
         self.chat: Chat[
             Coroutine[Any, Any, ChatCompletion], Coroutine[Any, Any, AsyncChatStream]
         ] = Chat(self)
@@ -125,6 +129,7 @@ class AsyncHybridClient(Turnable):
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,
+        session: str | None = None,
         always_score: bool = True,
     ) -> Decision:
         """Decide without generating; see :meth:`HybridClient.route`."""
@@ -138,25 +143,36 @@ class AsyncHybridClient(Turnable):
                 threshold=threshold,
                 cost_advantage=cost_advantage,
                 mode=mode,
+                session=session,
                 always_score=always_score,
             )
         )
 
     async def answer(
-        self, request: ChatRequest, *, setting: Setting | None = None, mode: Mode | None = None
+        self,
+        request: ChatRequest,
+        *,
+        setting: Setting | None = None,
+        mode: Mode | None = None,
+        session: str | None = None,
     ) -> ChatCompletion:
         """The whole answer to a checked request; ``chat.completions.create`` builds on this."""
         attempts = await self._threads.decide(
-            lambda: self._client.prepare(request, setting=setting, mode=mode)
+            lambda: self._client.prepare(request, setting=setting, mode=mode, session=session)
         )
         return await self._threads.answer(lambda stop: complete(attempts, request, stop))
 
     async def begin(
-        self, request: ChatRequest, *, setting: Setting | None = None, mode: Mode | None = None
+        self,
+        request: ChatRequest,
+        *,
+        setting: Setting | None = None,
+        mode: Mode | None = None,
+        session: str | None = None,
     ) -> AsyncChatStream:
         """The answer to a checked request as a stream; routed now, asked at the first chunk."""
         stream = await self._threads.decide(
-            lambda: self._client.begin(request, setting=setting, mode=mode)
+            lambda: self._client.begin(request, setting=setting, mode=mode, session=session)
         )
         return AsyncChatStream(stream, self._threads)
 

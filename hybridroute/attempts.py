@@ -6,8 +6,9 @@ import logging
 from collections.abc import Sequence
 from traceback import clear_frames
 
+from hybridroute.answer_watch import AnswerWatch
 from hybridroute.decision import Decision
-from hybridroute.edge_runtime.chat import ChatRequest, Completion
+from hybridroute.edge_runtime.chat import ChatRequest, Completion, CompletionChunk
 from hybridroute.edge_runtime.errors import (
     ArmError,
     ArmRefused,
@@ -48,18 +49,43 @@ class Attempts:
         The router's.
     arms : sequence of Arm
         The chosen arm first, then those that may stand in for it.
+    watch : AnswerWatch or None
+        Follows the answer for those who listen.
     """
 
-    def __init__(self, decision: Decision, arms: Sequence[Arm]) -> None:
+    def __init__(
+        self, decision: Decision, arms: Sequence[Arm], watch: AnswerWatch | None = None
+    ) -> None:
         self._arms = tuple(arms)
         self._at = 0
         self._failures: list[str] = []
+        self.watch = watch or AnswerWatch()
         self.decision = decision
 
     @property
     def arm(self) -> Arm:
         """The arm to ask now."""
         return self._arms[self._at]
+
+    def first_token(self) -> None:
+        """The arm's first token has come."""
+        self.watch.first_token(self.decision)
+
+    def chunk(self, chunk: CompletionChunk) -> None:
+        """One more chunk is handed over."""
+        self.decision = self.watch.chunk(self.decision, chunk)
+
+    def done(self) -> None:
+        """The stream came to its end."""
+        self.decision = self.watch.done(self.decision)
+
+    def ended(self, error: BaseException | None) -> None:
+        """The answer ended early: by an error, or (None) by whoever asked."""
+        self.watch.end(self.decision, error)
+
+    def dropped(self) -> None:
+        """The stream was dropped; for finalizers."""
+        self.watch.dropped(lambda: self.decision)
 
     def move_on(self, error: HybridRouteError) -> bool:
         """Go to the next arm after ``error``; False if the error has to be raised.
@@ -109,8 +135,14 @@ def complete(
             completion = _ask(attempts.arm, request, stop)
         except HybridRouteError as exc:
             if (stop is not None and stop.is_set) or not attempts.move_on(exc):
+                stopped = stop is not None and stop.is_set
+                attempts.ended(None if stopped else exc)
                 raise
+        except BaseException as exc:
+            attempts.ended(exc)
+            raise
         else:
+            attempts.decision = attempts.watch.whole(attempts.decision, completion)
             return ChatCompletion.of(completion, attempts.decision)
 
 

@@ -26,13 +26,23 @@ class Answerer(Protocol[Whole_co, Streamed_co]):
     """
 
     def answer(
-        self, request: ChatRequest, *, setting: Setting | None, mode: Mode | None
+        self,
+        request: ChatRequest,
+        *,
+        setting: Setting | None,
+        mode: Mode | None,
+        session: str | None,
     ) -> Whole_co:
         """The whole answer."""
         ...
 
     def begin(
-        self, request: ChatRequest, *, setting: Setting | None, mode: Mode | None
+        self,
+        request: ChatRequest,
+        *,
+        setting: Setting | None,
+        mode: Mode | None,
+        session: str | None,
     ) -> Streamed_co:
         """The answer as a stream."""
         ...
@@ -69,6 +79,7 @@ class Completions(Generic[Whole_co, Streamed_co]):
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,
+        session: str | None = None,
     ) -> Whole_co: ...
 
     @overload
@@ -96,6 +107,7 @@ class Completions(Generic[Whole_co, Streamed_co]):
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,
+        session: str | None = None,
     ) -> Streamed_co: ...
 
     @overload
@@ -123,6 +135,7 @@ class Completions(Generic[Whole_co, Streamed_co]):
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,
+        session: str | None = None,
     ) -> Whole_co | Streamed_co: ...
 
     def create(
@@ -149,10 +162,11 @@ class Completions(Generic[Whole_co, Streamed_co]):
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,
+        session: str | None = None,
     ) -> Whole_co | Streamed_co:
         """Answer one chat request.
 
-        The parameters are OpenAI's, and four of this package's:
+        The parameters are OpenAI's, and five of this package's:
 
         Parameters
         ----------
@@ -162,8 +176,12 @@ class Completions(Generic[Whole_co, Streamed_co]):
             Sent on by the cloud arm; the edge arm ignores them.
         dial, threshold, cost_advantage : float, optional
             For this request only; at most one. See :class:`Setting`.
-        mode : {"auto", "only_on_device", "only_in_cloud"}, optional
+        mode : str, optional
             For this request only; may narrow the client's mode, never widen it.
+        session : str, optional
+            The conversation's id, up to 256 characters; kept in memory only. A tool loop and a
+            short follow-up stay on the arm that began; a harder request goes up at once, easier
+            ones go down only after several. A tool loop is known without an id.
 
         Returns
         -------
@@ -201,8 +219,8 @@ class Completions(Generic[Whole_co, Streamed_co]):
         )
         setting = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
         if stream:
-            return self._answerer.begin(request, setting=setting, mode=mode)
-        return self._answerer.answer(request, setting=setting, mode=mode)
+            return self._answerer.begin(request, setting=setting, mode=mode, session=session)
+        return self._answerer.answer(request, setting=setting, mode=mode, session=session)
 
 
 class Chat(Generic[Whole_co, Streamed_co]):

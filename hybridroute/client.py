@@ -8,10 +8,13 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from hybridroute.answer_watch import AnswerWatch
+from hybridroute.answered import Listeners
 from hybridroute.arguments import mapping_of, messages_of, tools_of
 from hybridroute.arms import make_arms
 from hybridroute.attempts import Attempts, complete
 from hybridroute.chat_api import Chat
+from hybridroute.costs import Costs
 from hybridroute.decision import Decision, Mode
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.chat import ChatRequest, Message
@@ -19,8 +22,9 @@ from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.protocols import Arm
 from hybridroute.policy import Policy
 from hybridroute.responses import ChatCompletion
-from hybridroute.router import Router, checked_mode
+from hybridroute.router import Router, checked_mode, narrowed_mode
 from hybridroute.router_source import open_bundle, scorer_of
+from hybridroute.sessions import Sessions, SessionSettings
 from hybridroute.setting import Setting, setting_from
 from hybridroute.stream import ChatStream
 from hybridroute.turning import Turnable, Turning
@@ -42,8 +46,10 @@ class HybridClient(Turnable):
         The small model: a registered name, a GGUF file's path, or an arm of your own.
     cloud : CloudSettings or Arm, optional
         The large model. Without one the edge answers everything.
-    mode : {"auto", "only_on_device", "only_in_cloud"}
-        ``only_on_device`` imports no network code at all, whatever ``cloud`` says.
+    mode : {"auto", "only_on_device", "only_in_cloud", "prefer_on_device", "prefer_in_cloud"}
+        ``only_on_device`` imports no network code at all, whatever ``cloud`` says. A preferred
+        place answers everything it can; the other only what the first cannot serve, or failed at
+        before its first token.
     dial, threshold, cost_advantage : float, optional
         How much to send to the cloud; at most one. Without one: the middle, see
         :attr:`Policy.default`.
@@ -53,6 +59,8 @@ class HybridClient(Turnable):
         Whether the other arm takes over when one fails before its first token.
     router_threads : int
         Threads of one routing decision.
+    sessions : SessionSettings, optional
+        How conversations are remembered; see ``session`` of ``chat.completions.create``.
 
     Raises
     ------
@@ -83,6 +91,7 @@ class HybridClient(Turnable):
         out_of_scope_arm: str = "cloud",
         fallback: bool = True,
         router_threads: int = 2,
+        sessions: SessionSettings | None = None,
     ) -> None:
         wanted = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
         self._mode = checked_mode(mode)
@@ -98,6 +107,11 @@ class HybridClient(Turnable):
             out_of_scope_arm=out_of_scope_arm,
         )
         self._fallback = fallback
+        self._costs = Costs(arms.present)
+        self.sessions = Sessions(sessions)
+        """The conversations that are remembered."""
+        self.listeners = Listeners()
+        """Those who are told of every finished request, as an :class:`Answered`."""
         self._closed = False
         self.chat: Chat[ChatCompletion, ChatStream] = Chat(self)
 
@@ -122,6 +136,7 @@ class HybridClient(Turnable):
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,
+        session: str | None = None,
         always_score: bool = True,
     ) -> Decision:
         """Decide without generating; no arm is loaded or called.
@@ -144,33 +159,56 @@ class HybridClient(Turnable):
             response_format=mapping_of("response_format", response_format) or None,
         )
         setting = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
-        return self._decide(request, setting, mode, always_score=always_score)
+        return self._decide(request, setting, mode, session, always_score=always_score)
 
     def answer(
-        self, request: ChatRequest, *, setting: Setting | None = None, mode: Mode | None = None
+        self,
+        request: ChatRequest,
+        *,
+        setting: Setting | None = None,
+        mode: Mode | None = None,
+        session: str | None = None,
     ) -> ChatCompletion:
         """The whole answer to a checked request; ``chat.completions.create`` builds on this."""
-        return complete(self.prepare(request, setting=setting, mode=mode), request)
+        attempts = self.prepare(request, setting=setting, mode=mode, session=session)
+        return complete(attempts, request)
 
     def begin(
-        self, request: ChatRequest, *, setting: Setting | None = None, mode: Mode | None = None
+        self,
+        request: ChatRequest,
+        *,
+        setting: Setting | None = None,
+        mode: Mode | None = None,
+        session: str | None = None,
     ) -> ChatStream:
         """The answer to a checked request as a stream; routed now, asked at the first chunk."""
-        attempts = self.prepare(request, setting=setting, mode=mode)
+        attempts = self.prepare(request, setting=setting, mode=mode, session=session)
         return ChatStream(attempts, request, check_open=self._check_open)
 
     def prepare(
-        self, request: ChatRequest, *, setting: Setting | None = None, mode: Mode | None = None
+        self,
+        request: ChatRequest,
+        *,
+        setting: Setting | None = None,
+        mode: Mode | None = None,
+        session: str | None = None,
     ) -> Attempts:
         """Route a checked request: the Decision, and the arms to ask in their order."""
-        decision = self._decide(request, setting, mode)
+        watch = AnswerWatch(
+            request,
+            session=session,
+            sessions=self.sessions,
+            costs=self._costs,
+            listeners=self.listeners,
+        )
+        decision = self._decide(request, setting, mode, session)
         chosen = self._router.arm(decision.arm)
         others = (
             arm
             for arm in self._router.arms
             if arm is not chosen and self._fallback and arm.name not in decision.left_out
         )
-        return Attempts(decision, (chosen, *others))
+        return Attempts(decision, (chosen, *others), watch)
 
     def warm_up(self) -> None:
         """Load the router and the edge's model, so that the first answer does not wait for them.
@@ -206,25 +244,24 @@ class HybridClient(Turnable):
         request: ChatRequest,
         setting: Setting | None,
         mode: Mode | None,
+        session: str | None,
         *,
         always_score: bool = False,
     ) -> Decision:
         self._check_open()
         active = self._turning.for_request(setting)
         decision = self._router.decide(
-            request, active, mode=self._narrowed(mode), always_score=always_score
+            request,
+            active,
+            mode=self._narrowed(mode),
+            always_score=always_score,
+            standing=self.sessions.standing(request, session),
         )
         _log.debug("%s: %s, score %s", decision.arm, decision.reason, decision.score)
         return decision
 
     def _narrowed(self, mode: Mode | None) -> Mode:
-        wanted = self._mode if mode is None else checked_mode(mode)
-        if self._mode not in ("auto", wanted):
-            raise ConfigError(
-                f"mode is {wanted!r}, but this client is {self._mode!r}; a request may only narrow "
-                "the client's mode. Make another client"
-            )
-        return wanted
+        return self._mode if mode is None else narrowed_mode(self._mode, checked_mode(mode))
 
     def _check_open(self) -> None:
         if self._closed:

@@ -10,18 +10,28 @@ from uuid import uuid4
 from hybridroute.edge_runtime.protocols import ScoreKind
 from hybridroute.setting import SettingKind
 
-Mode = Literal["auto", "only_on_device", "only_in_cloud"]
+Mode = Literal["auto", "only_on_device", "only_in_cloud", "prefer_on_device", "prefer_in_cloud"]
 Reason = Literal[
     "score_at_or_above_threshold",
     "score_below_threshold",
     "mode_only_on_device",
     "mode_only_in_cloud",
+    "mode_prefer_on_device",
+    "mode_prefer_in_cloud",
+    "session_continues",
     "out_of_scope",
     "only_capable_arm",
     "fallback",
 ]
 
+Continues = Literal["tool_loop", "short_follow_up", "down_slowly"]
+
 _ERROR_LENGTH = 300
+_CONTINUES: dict[Continues, str] = {
+    "tool_loop": "a tool's result goes back to the arm that called it",
+    "short_follow_up": "a short follow-up stays with the arm that answered before",
+    "down_slowly": "the conversation needed this arm, and goes down only after more easy requests",
+}
 
 
 def _new_id() -> str:
@@ -38,7 +48,8 @@ class Decision:
         The arm that answers, and the model name it is configured with.
     reason : str
         One word of a fixed vocabulary, see :data:`Reason`.
-    mode : {"auto", "only_on_device", "only_in_cloud"}
+    mode : str
+        See :data:`Mode`.
     score : float or None
         In [0, 1], high means the edge will do; None if nothing had to be scored.
     score_kind : {"label", "gap"}
@@ -54,9 +65,16 @@ class Decision:
     unknown_share : float or None
         Share of the text's tokens that the router does not know.
     left_out : mapping of str to str
-        The arms that could not be used for this request, and why.
+        The arms that could not be used for this request, and why; one that failed is among them.
     fallback_from, fallback_error : str or None
         The arm that failed first, with the kind of its error and a short message.
+    continues : {"tool_loop", "short_follow_up", "down_slowly"} or None
+        Why the conversation stays on its arm, where it does; see :class:`Sessions`.
+    cost_usd, saved_usd : float or None
+        What the answer cost, and how much less than at the dearest arm (an estimate: for the same
+        tokens). None before the answer's end, and where prices are not known.
+    usage_estimated : bool
+        Whether the tokens behind the cost are an estimate, as the arm did not count them.
     text_ms, score_ms, latency_ms : float
         Time to check the request and its arms, to score it, and in all, in milliseconds.
     id : str
@@ -78,6 +96,10 @@ class Decision:
     left_out: Mapping[str, str] = field(default_factory=dict)
     fallback_from: str | None = None
     fallback_error: str | None = None
+    continues: Continues | None = None
+    cost_usd: float | None = None
+    saved_usd: float | None = None
+    usage_estimated: bool = False
     text_ms: float = 0.0
     score_ms: float = 0.0
     latency_ms: float = 0.0
@@ -93,6 +115,8 @@ class Decision:
             arm=arm,
             model=model,
             reason="fallback",
+            continues=None,
+            left_out={**self.left_out, self.arm: f"it failed: {said}"},
             fallback_from=self.arm,
             fallback_error=said,
         )
@@ -115,6 +139,8 @@ class Decision:
         if self.reason == "only_capable_arm":
             others = "; ".join(f"{name}: {why}" for name, why in self.left_out.items())
             return f"no other arm can serve the request ({others})"
+        if self.continues is not None:
+            return _CONTINUES[self.continues]
         if self.score is None or self.reason.startswith("mode_"):
             return f"the mode is {self.mode}"
         side = "below" if self.reason == "score_below_threshold" else "at or above"

@@ -6,22 +6,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from hybridroute.decision import Decision, Mode, Reason
+from hybridroute.decision import Continues, Decision, Mode, Reason
 from hybridroute.edge_runtime.chat import ChatRequest
 from hybridroute.edge_runtime.errors import ConfigError, NoCapableArm, RequestError
 from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.edge_runtime.protocols import Arm, Assessment, Place, Scorer
 from hybridroute.policy import ActiveSetting
 from hybridroute.routed_text import routed_text
+from hybridroute.sessions import Standing
 
 _PLACE_OF_MODE: dict[Mode, Place | None] = {
     "auto": None,
     "only_on_device": "device",
     "only_in_cloud": "cloud",
+    "prefer_on_device": None,
+    "prefer_in_cloud": None,
+}
+_PREFERRED_PLACE: dict[Mode, Place] = {
+    "only_on_device": "device",
+    "only_in_cloud": "cloud",
+    "prefer_on_device": "device",
+    "prefer_in_cloud": "cloud",
 }
 _REASON_OF_MODE: dict[Mode, Reason] = {
     "only_on_device": "mode_only_on_device",
     "only_in_cloud": "mode_only_in_cloud",
+    "prefer_on_device": "mode_prefer_on_device",
+    "prefer_in_cloud": "mode_prefer_in_cloud",
 }
 
 
@@ -44,12 +55,27 @@ def serves_mode(arm: Arm, mode: Mode) -> bool:
     return _PLACE_OF_MODE[mode] in (None, arm.place)
 
 
+def narrowed_mode(of: Mode, wanted: Mode) -> Mode:
+    """``wanted``, if it allows no place that ``of`` forbids.
+
+    Raises
+    ------
+    ConfigError
+        If it does.
+    """
+    if _PLACE_OF_MODE[of] not in (None, _PLACE_OF_MODE[wanted]):
+        raise ConfigError(
+            f"mode is {wanted!r}, but this client is {of!r}; a request may only narrow the "
+            "client's mode. Make another client"
+        )
+    return wanted
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Choice:
     arm: Arm
     reason: Reason
-    assessment: Assessment | None = None
-    score_ms: float = 0.0
+    continues: Continues | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +83,10 @@ class Router:
     """Decides, for one set of arms. Safe to call from several threads if its scorer is.
 
     In this order: the mode leaves arms out; arms that cannot serve the request are left out; if one
-    arm is left it answers, unscored; a text that the router knows too little of goes to
-    ``out_of_scope_arm``; else the score is compared with the threshold.
+    arm is left it answers, unscored; a tool's result goes back to the arm that called it; the mode
+    may prefer an arm; a short follow-up stays on its conversation's arm; a text that the router
+    knows too little of goes to ``out_of_scope_arm``; else the score is compared with the threshold,
+    and a conversation goes up at once and down slowly.
 
     Parameters
     ----------
@@ -101,6 +129,7 @@ class Router:
         *,
         mode: Mode = "auto",
         always_score: bool = False,
+        standing: Standing | None = None,
     ) -> Decision:
         """Decide which arm answers.
 
@@ -108,9 +137,11 @@ class Router:
         ----------
         request : ChatRequest
         active : ActiveSetting
-        mode : {"auto", "only_on_device", "only_in_cloud"}
+        mode : str
         always_score : bool
             Score the text even where the score changes nothing, so that it can be looked at.
+        standing : Standing or None
+            Where the conversation stands.
 
         Raises
         ------
@@ -133,8 +164,14 @@ class Router:
             reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
             raise NoCapableArm(f"no arm can serve the request. {reasons}")
         checked = perf_counter()
-        choice = self._choose(text, capable, active.threshold, mode, always_score=always_score)
-        assessment = choice.assessment
+        choice = self._settled(capable, active.threshold, mode, standing)
+        assessment, score_ms = None, 0.0
+        if text and (choice is None or always_score):
+            begun = perf_counter()
+            assessment = self.scorer.assess(text)
+            score_ms = _ms(perf_counter() - begun)
+        if choice is None:
+            choice = self._by_score(assessment, capable, active.threshold, standing)
         return Decision(
             arm=choice.arm.name,
             model=choice.arm.model,
@@ -149,8 +186,9 @@ class Router:
             calibrated=active.calibrated,
             unknown_share=None if assessment is None else assessment.unknown_share,
             left_out=left_out,
+            continues=choice.continues,
             text_ms=_ms(checked - start),
-            score_ms=choice.score_ms,
+            score_ms=score_ms,
             latency_ms=_ms(perf_counter() - start),
         )
 
@@ -162,35 +200,50 @@ class Router:
                 left_out[arm.name] = why
         return left_out
 
-    def _choose(
+    def _settled(
+        self, capable: Sequence[Arm], threshold: float, mode: Mode, standing: Standing | None
+    ) -> _Choice | None:
+        """What is decided without a score; None where the score decides."""
+        place = _PREFERRED_PLACE.get(mode)
+        preferred = next((arm for arm in capable if arm.place == place), None)
+        if len(capable) == 1:
+            reason = "only_capable_arm" if preferred is None else _REASON_OF_MODE[mode]
+            return _Choice(arm=capable[0], reason=reason)
+        arm = _arm_of(standing, capable)
+        in_loop = standing is not None and standing.kind == "tool_loop"
+        if preferred is not None and not (arm and in_loop):
+            return _Choice(arm=preferred, reason=_REASON_OF_MODE[mode])
+        if standing is None or arm is None:
+            return None
+        if not standing.stays(threshold, on_cheapest=arm is capable[0]):
+            return None
+        return _Choice(arm=arm, reason="session_continues", continues=standing.kind)
+
+    def _by_score(
         self,
-        text: str,
+        assessment: Assessment | None,
         capable: Sequence[Arm],
         threshold: float,
-        mode: Mode,
-        *,
-        always_score: bool,
+        standing: Standing | None,
     ) -> _Choice:
-        forced = len(capable) == 1
-        if not text or (forced and not always_score):
-            assessment, score_ms = None, 0.0
-        else:
-            start = perf_counter()
-            assessment = self.scorer.assess(text)
-            score_ms = _ms(perf_counter() - start)
-        if forced:
-            arm, reason = capable[0], _REASON_OF_MODE.get(mode, "only_capable_arm")
-        elif assessment is None or assessment.unknown_share > self.manifest.unknown_token_limit:
-            arm, reason = self._out_of_scope(capable), "out_of_scope"
-        elif assessment.score >= threshold:
-            arm, reason = capable[0], "score_at_or_above_threshold"
-        else:
-            arm, reason = capable[-1], "score_below_threshold"
-        return _Choice(arm=arm, reason=reason, assessment=assessment, score_ms=score_ms)
+        if assessment is None or assessment.unknown_share > self.manifest.unknown_token_limit:
+            return _Choice(arm=self._out_of_scope(capable), reason="out_of_scope")
+        if assessment.score < threshold:
+            return _Choice(arm=capable[-1], reason="score_below_threshold")
+        on = _arm_of(standing, capable)
+        if standing is not None and on is capable[-1] and standing.holds(threshold):
+            return _Choice(arm=on, reason="session_continues", continues="down_slowly")
+        return _Choice(arm=capable[0], reason="score_at_or_above_threshold")
 
     def _out_of_scope(self, capable: Sequence[Arm]) -> Arm:
         named = (arm for arm in capable if arm.name == self.out_of_scope_arm)
         return next(named, capable[-1])
+
+
+def _arm_of(standing: Standing | None, capable: Sequence[Arm]) -> Arm | None:
+    if standing is None:
+        return None
+    return next((arm for arm in capable if arm.name == standing.arm), None)
 
 
 def _why_not(arm: Arm, request: ChatRequest) -> str | None:

@@ -35,7 +35,7 @@ class RouterSettings:
         The bundle's folder; None is the one that comes with the package.
     dial, threshold, cost_advantage : float or None
         At most one.
-    mode : {"auto", "only_on_device", "only_in_cloud"}
+    mode : {"auto", "only_on_device", "only_in_cloud", "prefer_on_device", "prefer_in_cloud"}
     threads : int
         Threads of one routing decision.
     out_of_scope_arm : {"cloud", "edge"}
@@ -76,6 +76,8 @@ class CloudEndpoint:
     connect_timeout_s: float | None = None
     chunk_timeout_s: float | None = None
     total_timeout_s: float | None = None
+    price_in_usd_per_million: float | None = None
+    price_out_usd_per_million: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

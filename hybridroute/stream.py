@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from threading import Lock
@@ -42,6 +43,10 @@ class ChatStream(Iterator[ChatCompletionChunk]):
         self._closed = False
         self._stop = StopSignal()
         self._first_token_ms: float | None = None
+        attempts.watch.streamed = True
+        # Neither refers to the stream, which is free to be dropped.
+        self._finalizer = weakref.finalize(self, attempts.dropped)
+        self._finalizer.atexit = False
 
     @property
     def decision(self) -> Decision:
@@ -75,14 +80,22 @@ class ChatStream(Iterator[ChatCompletionChunk]):
             if self._chunks is None:
                 self._begin()
             chunk = self._held.popleft() if self._held else self._following()
+        except StopIteration:
+            if not self._closed:
+                self._attempts.done()
+            self.close()
+            raise
         except HybridRouteError as exc:
             if self._closed:  # another thread's close() is what broke the stream
                 raise StopIteration from exc
+            self._attempts.ended(exc)
             self.close()
             raise
-        except BaseException:
+        except BaseException as exc:
+            self._attempts.ended(exc)
             self.close()
             raise
+        self._attempts.chunk(chunk)
         return ChatCompletionChunk.of(chunk, self.decision)
 
     def close(self) -> None:
@@ -93,6 +106,7 @@ class ChatStream(Iterator[ChatCompletionChunk]):
         if chunks is not None:
             chunks.close()
         self._stop.set()
+        self._attempts.ended(None)
 
     def __enter__(self) -> Self:
         return self
@@ -123,6 +137,7 @@ class ChatStream(Iterator[ChatCompletionChunk]):
                 if self._closed or not self._attempts.move_on(exc):
                     raise
             else:
+                self._attempts.first_token()
                 waited = (perf_counter() - start) * 1000.0
                 self._first_token_ms = round(waited + self.decision.latency_ms, 3)
                 return

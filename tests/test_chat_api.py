@@ -34,7 +34,7 @@ def _create(**given: Any) -> _Recorder:
 def test_messages_alone() -> None:
     seen = _create()
     assert seen.request == ChatRequest(messages=tuple(HELLO))
-    assert seen.asked == {"setting": None, "mode": None}
+    assert seen.asked == {"setting": None, "mode": None, "session": None}
     assert seen.how == "whole"
 
 
@@ -57,9 +57,11 @@ def test_every_parameter_arrives() -> None:
         extra_body={"user": "u"},
         dial=0.7,
         mode="only_in_cloud",
+        session="s-1",
     )
     assert seen.how == "stream"
-    assert seen.asked == {"setting": Setting(dial=0.7), "mode": "only_in_cloud"}
+    asked = {"setting": Setting(dial=0.7), "mode": "only_in_cloud", "session": "s-1"}
+    assert seen.asked == asked
     assert seen.request == ChatRequest(
         messages=tuple(HELLO),
         max_tokens=9,

@@ -173,6 +173,56 @@ def test_a_mode_forces_its_arm(mode: Any, arm: str, messages: Any) -> None:
     assert narrowed.hybridroute.reason == f"mode_{mode}"
 
 
+PREFERENCES = [("prefer_on_device", "edge", "cloud"), ("prefer_in_cloud", "cloud", "edge")]
+
+
+@pytest.mark.parametrize(("mode", "first", "other"), PREFERENCES)
+def test_a_preferred_place_answers_all_it_can(mode: Any, first: str, other: str) -> None:
+    held = bundle()
+    client = _client(bundle=held, mode=mode)
+    for messages in (EASY, HARD):
+        decision = _ask(client, messages).hybridroute
+        assert (decision.arm, decision.reason) == (first, f"mode_{mode}")
+        assert f"the mode is {mode}" in decision.explain()
+    assert held.loads == 0, "nothing had to be scored"
+    assert client.route(HARD).score == 0.05
+    assert _ask(_client(threshold=0.5), HARD, mode=mode).hybridroute.arm == first
+
+
+@pytest.mark.parametrize(("mode", "first", "other"), PREFERENCES)
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_other_place_answers_what_the_first_cannot(
+    mode: Any, first: str, other: str, stream: bool
+) -> None:
+    make = {"edge": edge_arm, "cloud": cloud_arm}
+
+    def ask(client: HybridClient, **given: Any) -> Any:
+        got = client.chat.completions.create(messages=EASY, stream=stream, **given)
+        return (list(got)[-1] if isinstance(got, ChatStream) else got).hybridroute
+
+    failing = make[first](fails=ArmUnavailable("no route", arm=first))
+    decision = ask(_client(**{first: failing}, mode=mode))
+    assert (decision.arm, decision.reason, decision.mode) == (other, "fallback", mode)
+    assert decision.left_out == {first: "it failed: ArmUnavailable: no route"}
+    lacking = make[first](capabilities=Capabilities())
+    decision = ask(_client(**{first: lacking}, mode=mode), tools=[{"type": "function"}])
+    assert (decision.arm, decision.reason) == (other, "only_capable_arm")
+    assert decision.left_out == {first: "it takes no tools"}
+
+
+def test_a_preference_may_be_narrowed_and_forbids_nothing() -> None:
+    client = _client(mode="prefer_on_device")
+    for mode in ("only_on_device", "only_in_cloud", "auto", "prefer_in_cloud"):
+        assert client.route(MIDDLE, mode=mode).mode == mode
+    with pytest.raises(ConfigError, match="may only narrow"):
+        _client(mode="only_on_device").route(MIDDLE, mode="prefer_on_device")
+
+
+def test_a_preferred_cloud_that_is_not_there() -> None:
+    decision = _ask(_client(cloud=None, mode="prefer_in_cloud")).hybridroute
+    assert (decision.arm, decision.reason) == ("edge", "only_capable_arm")
+
+
 def test_a_request_never_widens_the_mode() -> None:
     client = _client(mode="only_on_device")
     assert _ask(client, mode="only_on_device").hybridroute.arm == "edge"

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from hybridroute.edge_runtime.chat import Usage
 from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.edge_runtime.prices import Prices
 
 FEW_SHOT = "few-shot"
 """The packaged template for base models: shown questions with short answers."""
@@ -153,7 +155,13 @@ class ArmSpec:
         """US dollars of one answer; None where no price is known."""
         if self.price_in is None or self.price_out is None:
             return 0.0 if self.is_local else None
-        return (prompt_tokens * self.price_in + completion_tokens * self.price_out) / 1e6
+        usage = Usage(
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            total_tokens=prompt_tokens + completion_tokens,
+        )
+        prices = Prices(in_usd_per_million=self.price_in, out_usd_per_million=self.price_out)
+        return prices.cost_usd(usage)
 
 
 def parse_arm(text: str) -> ArmSpec:

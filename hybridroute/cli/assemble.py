@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from hybridroute.edge_runtime.llama_arm import LlamaArm
     from hybridroute.edge_runtime.protocols import Capabilities, Place
 
+_PASSED_ON = (
+    "api_key_env",
+    "connect_timeout_s",
+    "chunk_timeout_s",
+    "total_timeout_s",
+    "price_in_usd_per_million",
+    "price_out_usd_per_million",
+)
+
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 
@@ -59,11 +68,7 @@ def cloud_of(settings: Settings) -> CloudSettings | None:
                 f"{variable_of('cloud', 'model')} or cloud.model"
             )
         return None
-    named = {
-        name: getattr(cloud, name)
-        for name in ("api_key_env", "connect_timeout_s", "chunk_timeout_s", "total_timeout_s")
-        if getattr(cloud, name) is not None
-    }
+    named = {name: getattr(cloud, name) for name in _PASSED_ON if getattr(cloud, name) is not None}
     return CloudSettings(base_url=cloud.base_url or DEFAULT_BASE_URL, model=cloud.model, **named)
 
 

@@ -18,7 +18,7 @@ HELP = """\
 /dial 0.7        quality dial, 0 (all edge) to 1 (best); /dial alone shows what is in force
 /threshold 0.4   the edge answers if score >= threshold
 /cost 0.6        cost advantage: the share of queries for the edge
-/mode NAME       auto, only_on_device or only_in_cloud
+/mode NAME       auto, only_on_device, only_in_cloud, prefer_on_device, prefer_in_cloud
 /why             who gave the last answer, and why
 /stats           shares and times so far
 /new             forget what was said

@@ -15,6 +15,8 @@ class ModeName(StrEnum):
     AUTO = "auto"
     ONLY_ON_DEVICE = "only_on_device"
     ONLY_IN_CLOUD = "only_in_cloud"
+    PREFER_ON_DEVICE = "prefer_on_device"
+    PREFER_IN_CLOUD = "prefer_in_cloud"
 
 
 class EngineName(StrEnum):
@@ -41,7 +43,10 @@ CostAdvantage = Annotated[
     float | None,
     typer.Option(help="Share of queries for the edge, 0 to 1.", rich_help_panel=_AMOUNT),
 ]
-Mode = Annotated[ModeName | None, typer.Option(help="Which places may answer.")]
+Mode = Annotated[
+    ModeName | None,
+    typer.Option(help="Which places may answer; prefer_*: the other only if the first cannot."),
+]
 Bundle = Annotated[
     str | None, typer.Option(help="Folder of the trained router.", rich_help_panel=_MODELS)
 ]

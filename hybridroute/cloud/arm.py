@@ -16,15 +16,17 @@ from hybridroute.cloud.retry import Backoff
 from hybridroute.cloud.settings import CloudSettings, usable_key
 from hybridroute.cloud.stream import CloudStream
 from hybridroute.cloud.transport import Outgoing, Transport
-from hybridroute.cloud.wire import estimated_tokens, read_completion, request_body
+from hybridroute.cloud.wire import read_completion, request_body
 from hybridroute.edge_runtime.chat import ChatRequest, Completion, Message, text_of
 from hybridroute.edge_runtime.errors import (
     ArmRefused,
     ArmUnavailable,
     StreamInterrupted,
 )
+from hybridroute.edge_runtime.prices import Prices
 from hybridroute.edge_runtime.protocols import Capabilities, Place
 from hybridroute.edge_runtime.stop_signal import StopSignal
+from hybridroute.edge_runtime.token_estimate import estimated_tokens
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +78,17 @@ class CloudArm:
             json_mode=self.settings.json_mode,
             images=self.settings.images,
         )
+
+    @property
+    def prices(self) -> Prices | None:
+        """The settings' prices; None unless both are given."""
+        into, out = (
+            self.settings.price_in_usd_per_million,
+            self.settings.price_out_usd_per_million,
+        )
+        if into is None or out is None:
+            return None
+        return Prices(in_usd_per_million=into, out_usd_per_million=out)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """An estimate from the prompt's UTF-8 bytes; images are not counted."""

@@ -7,7 +7,7 @@ never raises for the content of a JSON object.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from hybridroute.cloud.settings import CloudSettings
@@ -19,7 +19,6 @@ from hybridroute.edge_runtime.chat import (
     Completion,
     CompletionChunk,
     Delta,
-    Message,
     Usage,
     plain,
     text_of,
@@ -61,21 +60,6 @@ def request_body(request: ChatRequest, settings: CloudSettings, *, stream: bool)
             f"the request cannot be written as JSON ({type(exc).__name__}); use plain text, "
             "numbers, lists and mappings"
         ) from exc
-
-
-def estimated_tokens(messages: Sequence[Message]) -> int:
-    """About how many tokens a prompt has: a quarter of its UTF-8 bytes and 4 a message, plus 3.
-
-    OpenAI's rule of thumb of four characters a token; counting bytes keeps it from falling far
-    short in scripts of one token a character.
-    """
-    total = 3
-    for message in messages:
-        text = text_of(message)
-        if message.get("tool_calls"):
-            text += json.dumps(plain(message["tool_calls"]), default=str)
-        total += 4 + (len(text.encode("utf-8", "surrogatepass")) + 3) // 4
-    return total
 
 
 def read_completion(payload: Mapping[str, Any], *, model: str, now: int) -> Completion:
