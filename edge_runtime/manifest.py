@@ -1,6 +1,7 @@
 """What a bundle says of itself: manifest.json as frozen dataclasses, checked when read.
 
-Schema 1. A reader refuses a newer schema; unknown keys are an error within a known one.
+Schema 2; schema 1, without ``promises``, is read too. A reader refuses a newer schema; unknown keys
+are an error within a known one.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import BundleError
+from hybridroute.edge_runtime.promises import Promises
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_READ = (1, SCHEMA_VERSION)
 GRID = 1000
 """Dial and quantile tables have GRID + 1 entries: settings 0, 1/GRID, ..., 1."""
 ALL_CLOUD_THRESHOLD = 1.01
@@ -129,6 +132,8 @@ class Manifest:
         A query with a larger share of unknown tokens is out of scope.
     arms : tuple of CalibratedArm
         In the order edge, cloud.
+    promises : Promises or None
+        Limits on the quality drop that hold with stated confidence, for these arms.
     training_hashes : tuple of str
         Short prompt hashes of the rows the router was fitted or selected on.
     training : mapping
@@ -148,16 +153,17 @@ class Manifest:
     arms: tuple[CalibratedArm, ...]
     calibration: Calibration | None
     score_quantiles: ScoreQuantiles
+    promises: Promises | None = None
     golden: tuple[GoldenVector, ...] = ()
     training_hashes: tuple[str, ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, FileRecord] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.schema_version != SCHEMA_VERSION:
+        if self.schema_version not in _READ:
             raise BundleError(
                 f"the bundle has schema {self.schema_version}; this hybridroute reads "
-                f"{SCHEMA_VERSION}. Upgrade hybridroute, or make the bundle again"
+                f"{_READ[0]} to {SCHEMA_VERSION}. Upgrade hybridroute, or make the bundle again"
             )
         if self.score_kind not in ("label", "gap"):
             raise BundleError(f"score_kind is {self.score_kind!r}; it must be 'label' or 'gap'")

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     )
     from hybridroute.edge_runtime.llama_arm import LlamaArm
     from hybridroute.edge_runtime.protocols import Arm, Capabilities, EngineOptions
+    from hybridroute.expectation import Expectation
     from hybridroute.hub import Bundle
-    from hybridroute.policy import Expectation
+    from hybridroute.promise import Promise, StandingPromise
     from hybridroute.responses import ChatCompletion, ChatCompletionChunk
     from hybridroute.sessions import SessionSettings
     from hybridroute.setting import Setting
@@ -67,10 +68,12 @@ __all__ = [
     "LlamaArm",
     "ModelMissing",
     "NoCapableArm",
+    "Promise",
     "RequestError",
     "ScoringError",
     "SessionSettings",
     "Setting",
+    "StandingPromise",
     "StreamInterrupted",
     "TrainingError",
     "__version__",
@@ -89,11 +92,13 @@ _HOMES = {
     "CloudSettings": "cloud",
     "Decision": "decision",
     "EngineOptions": "edge_runtime.protocols",
-    "Expectation": "policy",
+    "Expectation": "expectation",
     "HybridClient": "client",
     "LlamaArm": "edge_runtime.llama_arm",
+    "Promise": "promise",
     "SessionSettings": "sessions",
     "Setting": "setting",
+    "StandingPromise": "promise",
 }
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -16,6 +16,7 @@ from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.chat import ChatRequest, Message
 from hybridroute.edge_runtime.protocols import Arm
 from hybridroute.loop_threads import LoopThreads
+from hybridroute.promise import Promise
 from hybridroute.responses import ChatCompletion
 from hybridroute.sessions import SessionSettings
 from hybridroute.setting import Setting
@@ -65,7 +66,7 @@ class AsyncHybridClient(Turnable):
         edge: str | Arm | None = None,
         cloud: CloudSettings | Arm | None = None,
         mode: Mode = "auto",
-        dial: float | None = None,
+        dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
         out_of_scope_arm: str = "cloud",
@@ -125,7 +126,7 @@ class AsyncHybridClient(Turnable):
         max_tokens: int | None = None,
         tools: Iterable[Mapping[str, Any]] | None = None,
         response_format: Mapping[str, Any] | None = None,
-        dial: float | None = None,
+        dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,

@@ -9,6 +9,7 @@ from hybridroute.arguments import mapping_of, messages_of, one_limit, stops_of, 
 from hybridroute.decision import Mode
 from hybridroute.edge_runtime.chat import ChatRequest, Message
 from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.promise import Promise
 from hybridroute.setting import Setting, setting_from
 
 ROUTED_MODELS = ("auto", "hybridroute")
@@ -75,7 +76,7 @@ class Completions(Generic[Whole_co, Streamed_co]):
         stream: Literal[False] = False,
         stream_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
-        dial: float | None = None,
+        dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,
@@ -103,7 +104,7 @@ class Completions(Generic[Whole_co, Streamed_co]):
         stream: Literal[True],
         stream_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
-        dial: float | None = None,
+        dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,
@@ -131,7 +132,7 @@ class Completions(Generic[Whole_co, Streamed_co]):
         stream: bool,
         stream_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
-        dial: float | None = None,
+        dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,
@@ -158,7 +159,7 @@ class Completions(Generic[Whole_co, Streamed_co]):
         stream: bool = False,
         stream_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
-        dial: float | None = None,
+        dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,

@@ -21,6 +21,7 @@ from hybridroute.edge_runtime.chat import ChatRequest, Message
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.protocols import Arm
 from hybridroute.policy import Policy
+from hybridroute.promise import Promise
 from hybridroute.responses import ChatCompletion
 from hybridroute.router import Router, checked_mode, narrowed_mode
 from hybridroute.router_source import open_bundle, scorer_of
@@ -51,7 +52,8 @@ class HybridClient(Turnable):
         place answers everything it can; the other only what the first cannot serve, or failed at
         before its first token.
     dial, threshold, cost_advantage : float, optional
-        How much to send to the cloud; at most one. Without one: the middle, see
+        How much to send to the cloud; at most one. A :class:`Promise` stands where a dial does.
+        Without one: the middle, see
         :attr:`Policy.default`.
     out_of_scope_arm : {"cloud", "edge"}
         Who answers a text that the router cannot judge.
@@ -85,7 +87,7 @@ class HybridClient(Turnable):
         edge: str | Arm | None = None,
         cloud: CloudSettings | Arm | None = None,
         mode: Mode = "auto",
-        dial: float | None = None,
+        dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
         out_of_scope_arm: str = "cloud",
@@ -98,7 +100,8 @@ class HybridClient(Turnable):
         arms = make_arms(self._mode, edge=edge, cloud=cloud)
         self._bundle = open_bundle(bundle)
         manifest = self._bundle.manifest
-        super().__init__(Turning(Policy(manifest, arms.models), wanted))
+        policy = Policy(manifest, arms.models, out_of_scope_arm=out_of_scope_arm)
+        super().__init__(Turning(policy, wanted))
         self._router = Router(
             scorer=scorer_of(self._bundle, threads=router_threads),
             manifest=manifest,
@@ -132,7 +135,7 @@ class HybridClient(Turnable):
         max_tokens: int | None = None,
         tools: Iterable[Mapping[str, Any]] | None = None,
         response_format: Mapping[str, Any] | None = None,
-        dial: float | None = None,
+        dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from hybridroute.edge_runtime.protocols import ScoreKind
+from hybridroute.promise import StandingPromise
 from hybridroute.setting import SettingKind
 
 Mode = Literal["auto", "only_on_device", "only_in_cloud", "prefer_on_device", "prefer_in_cloud"]
@@ -56,12 +57,15 @@ class Decision:
         What a score of this bundle estimates.
     threshold : float
         Edge if score >= threshold.
-    setting_kind : {"dial", "threshold", "cost_advantage"}
+    setting_kind : {"dial", "threshold", "cost_advantage", "promise"}
         How the threshold was asked for.
     dial, cost_advantage : float or None
         What was asked for, where it was said in that way.
     calibrated : bool
         Whether the configured arms are the ones the bundle was calibrated for.
+    promise : StandingPromise or None
+        The promise that stands behind this decision; None also where one was asked for and
+        something else decided, such as the mode or an arm's failure.
     unknown_share : float or None
         Share of the text's tokens that the router does not know.
     left_out : mapping of str to str
@@ -92,6 +96,7 @@ class Decision:
     dial: float | None = None
     cost_advantage: float | None = None
     calibrated: bool
+    promise: StandingPromise | None = None
     unknown_share: float | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     fallback_from: str | None = None
@@ -119,12 +124,14 @@ class Decision:
             left_out={**self.left_out, self.arm: f"it failed: {said}"},
             fallback_from=self.arm,
             fallback_error=said,
+            promise=None,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready object with every field."""
         body = {item.name: getattr(self, item.name) for item in fields(self)}
         body["left_out"] = dict(self.left_out)
+        body["promise"] = None if self.promise is None else self.promise.to_dict()
         return body
 
     def explain(self) -> str:
@@ -152,6 +159,8 @@ class Decision:
         return f"the router does not know {self.unknown_share:.0%} of the text's tokens"
 
     def _threshold_text(self) -> str:
+        if self.promise is not None:
+            return f"{self.threshold:.3f} ({self.promise})"
         asked = self.dial if self.setting_kind == "dial" else self.cost_advantage
         if asked is None:
             return f"{self.threshold:.3f}"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.manifest import (
@@ -16,72 +15,26 @@ from hybridroute.edge_runtime.manifest import (
     Manifest,
     ScoreQuantiles,
 )
+from hybridroute.expectation import Expectation, Point, measured, promised
+from hybridroute.promise import Kept, Promise, StandingPromise, kept, no_promises
 from hybridroute.setting import Setting
 
 NEAR = 0.02
 """A raw threshold is read off the dial table only if the table's next entry, towards the cloud,
 sends at most this much more traffic there."""
 
-_MIN_STANDARD_ERRORS = 5.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveSetting:
-    """A setting with the threshold it stands for: swapped as one object, so never half-changed."""
+    """A setting with the threshold it stands for: swapped as one object, so never half-changed.
 
-    setting: Setting
-    threshold: float
-    calibrated: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
-    """What a setting is expected to do on average, before any call.
-
-    Every number but the threshold is null unless the configured arms are the ones that the bundle
-    was calibrated for; ``reason`` then says why.
-
-    Parameters
-    ----------
-    setting : Setting
-    threshold : float
-        Edge if score >= threshold.
-    calibrated : bool
-        Whether the configured arms are the ones the bundle was calibrated for.
-    cloud_share, cost_advantage : float or None
-        Shares of queries answered in the cloud and on the edge; they add up to 1.
-    quality : float or None
-        Mean quality of the routed answers, in units of q.
-    quality_drop : float or None
-        Mean quality of all-cloud minus ``quality``; negative where routing is the better.
-    quality_drop_relative : float or None
-        ``quality_drop`` over the absolute mean quality of all-cloud; None where that mean is
-        under 5 of its standard errors.
-    n : int or None
-        Queries the calibration measured.
-    source : str or None
-        Where those queries came from.
-    reason : str or None
-        Why numbers are missing.
+    ``promise`` stands behind the threshold where the setting asked for one.
     """
 
     setting: Setting
     threshold: float
     calibrated: bool
-    cloud_share: float | None = None
-    cost_advantage: float | None = None
-    quality: float | None = None
-    quality_drop: float | None = None
-    quality_drop_relative: float | None = None
-    n: int | None = None
-    source: str | None = None
-    reason: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready object; the setting is flattened to its kind and value."""
-        body = {item.name: getattr(self, item.name) for item in fields(self)}
-        body["setting"] = {"kind": self.setting.kind, "value": self.setting.value}
-        return body
+    promise: StandingPromise | None = None
 
 
 class Policy:
@@ -97,14 +50,21 @@ class Policy:
     manifest : Manifest
     models : sequence of str
         The configured arms' model names, in the order edge, cloud.
+    out_of_scope_arm : str
+        Promises count what the router cannot judge as the cloud's.
     """
 
-    def __init__(self, manifest: Manifest, models: Sequence[str]) -> None:
+    def __init__(
+        self, manifest: Manifest, models: Sequence[str], *, out_of_scope_arm: str = "cloud"
+    ) -> None:
         self._quantiles: ScoreQuantiles | None = manifest.score_quantiles
         self._calibrated_models = tuple(arm.model for arm in manifest.arms)
         self._models = tuple(models)
         same = self._calibrated_models == self._models
         self._calibration = manifest.calibration if same else None
+        self._promises = manifest.promises if same else None
+        self._same = same
+        self._out_of_scope_arm = out_of_scope_arm
 
     @property
     def calibrated(self) -> bool:
@@ -125,11 +85,16 @@ class Policy:
         Raises
         ------
         ConfigError
-            If the bundle cannot say what the setting means: a dial on a flat calibration, or a
-            cost advantage (or an uncalibrated dial) without score quantiles.
+            If the bundle cannot say what the setting means: a dial on a flat calibration, a
+            cost advantage (or an uncalibrated dial) without score quantiles, or a promise that the
+            bundle's outcomes do not support or that was made for other models.
         """
+        held = None if setting.promise is None else self._kept(setting.promise)
         return ActiveSetting(
-            setting=setting, threshold=self._threshold(setting), calibrated=self.calibrated
+            setting=setting,
+            threshold=self._threshold(setting) if held is None else held.threshold,
+            calibrated=self.calibrated,
+            promise=None if held is None else held.standing,
         )
 
     def expect(self, setting: Setting) -> Expectation:
@@ -146,6 +111,8 @@ class Policy:
         ConfigError
             As :meth:`activate`.
         """
+        if setting.promise is not None:
+            return promised(setting, self._kept(setting.promise))
         threshold = self._threshold(setting)
         calibration = self._calibration
         if calibration is None:
@@ -154,12 +121,12 @@ class Policy:
             )
         if setting.dial is not None:
             at = _grid_up(setting.dial)
-            point: _Point | None = _Point(
+            point: Point | None = Point(
                 cloud_share=calibration.dial.cloud_share[at], quality=calibration.dial.quality[at]
             )
         else:
             point = _point_at(calibration, threshold)
-        return _expectation(setting, threshold, calibration, point)
+        return measured(setting, threshold, calibration, point)
 
     def _threshold(self, setting: Setting) -> float:
         if setting.threshold is not None:
@@ -167,6 +134,18 @@ class Policy:
         if setting.cost_advantage is not None:
             return self._at_edge_share(setting.cost_advantage, "cost_advantage")
         return self._at_dial(setting.value)
+
+    def _kept(self, asked: Promise) -> Kept:
+        if not self._same:
+            raise ConfigError(f"{asked} cannot be kept: {self._why_null()}")
+        if self._out_of_scope_arm != "cloud":
+            raise ConfigError(
+                f"{asked} counts what the router cannot judge as the cloud's, and out_of_scope_arm "
+                f"is {self._out_of_scope_arm!r}; leave it at 'cloud'"
+            )
+        if self._promises is None:
+            raise no_promises(asked)
+        return kept(self._promises, asked)
 
     def _at_dial(self, dial: float) -> float:
         calibration = self._calibration
@@ -202,59 +181,23 @@ class Policy:
         return f"the bundle was calibrated for {calibrated}; the configured arms are {configured}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Point:
-    cloud_share: float
-    quality: float
-
-
-def _point_at(calibration: Calibration, threshold: float) -> _Point | None:
+def _point_at(calibration: Calibration, threshold: float) -> Point | None:
     """The table's entry for a threshold, or None where its neighbours are far apart."""
     table = calibration.dial
-    all_edge = _Point(cloud_share=0.0, quality=calibration.edge_quality)
-    all_cloud = _Point(cloud_share=1.0, quality=calibration.cloud_quality)
+    all_edge = Point(cloud_share=0.0, quality=calibration.edge_quality)
+    all_cloud = Point(cloud_share=1.0, quality=calibration.cloud_quality)
     if threshold <= 0.0:
         return all_edge
     if threshold > 1.0:
         return all_cloud
     after = bisect_right(table.thresholds, threshold)
 
-    def entry(at: int) -> _Point:
-        return _Point(cloud_share=table.cloud_share[at], quality=table.quality[at])
+    def entry(at: int) -> Point:
+        return Point(cloud_share=table.cloud_share[at], quality=table.quality[at])
 
     here = entry(after - 1) if after else all_edge
     beyond = entry(after) if after <= GRID else all_cloud
     return here if beyond.cloud_share - here.cloud_share <= NEAR else None
-
-
-def _expectation(
-    setting: Setting, threshold: float, calibration: Calibration, point: _Point | None
-) -> Expectation:
-    if point is None:
-        return Expectation(
-            setting=setting,
-            threshold=threshold,
-            calibrated=True,
-            n=calibration.n,
-            source=calibration.source,
-            reason=f"the calibration measured no setting near the threshold {threshold:.4g}",
-        )
-    drop = calibration.cloud_quality - point.quality
-    size = abs(calibration.cloud_quality)
-    firm = size > 0.0 and size >= _MIN_STANDARD_ERRORS * calibration.cloud_quality_se
-    return Expectation(
-        setting=setting,
-        threshold=threshold,
-        calibrated=True,
-        cloud_share=point.cloud_share,
-        cost_advantage=1.0 - point.cloud_share,
-        quality=point.quality,
-        quality_drop=drop,
-        quality_drop_relative=drop / size if firm else None,
-        n=calibration.n,
-        source=calibration.source,
-        reason=None if firm else "all-cloud quality is too near 0 for a relative drop",
-    )
 
 
 def _grid_up(share: float) -> int:

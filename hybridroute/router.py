@@ -34,6 +34,10 @@ _REASON_OF_MODE: dict[Mode, Reason] = {
     "prefer_on_device": "mode_prefer_on_device",
     "prefer_in_cloud": "mode_prefer_in_cloud",
 }
+_BY_SCORE: frozenset[Reason] = frozenset(
+    {"score_at_or_above_threshold", "score_below_threshold", "out_of_scope"}
+)
+"""A promise is kept by these; where something else decides, none stands behind the decision."""
 
 
 def checked_mode(mode: object) -> Mode:
@@ -184,6 +188,7 @@ class Router:
             dial=active.setting.dial,
             cost_advantage=active.setting.cost_advantage,
             calibrated=active.calibrated,
+            promise=active.promise if choice.reason in _BY_SCORE else None,
             unknown_share=None if assessment is None else assessment.unknown_share,
             left_out=left_out,
             continues=choice.continues,

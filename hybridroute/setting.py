@@ -1,4 +1,4 @@
-"""How much to send to the cloud: the one setting a user turns, said in one of three ways."""
+"""How much to send to the cloud: the one setting a user turns, said in one of four ways."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Literal
 
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD
+from hybridroute.promise import Promise
 
-SettingKind = Literal["dial", "threshold", "cost_advantage"]
+SettingKind = Literal["dial", "threshold", "cost_advantage", "promise"]
 
-_HIGHEST: dict[SettingKind, float] = {
+_HIGHEST: dict[Literal["dial", "threshold", "cost_advantage"], float] = {
     "dial": 1.0,
     "threshold": ALL_CLOUD_THRESHOLD,
     "cost_advantage": 1.0,
@@ -21,7 +22,7 @@ _HIGHEST: dict[SettingKind, float] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Exactly one of the three.
+    """Exactly one of the four.
 
     Parameters
     ----------
@@ -31,6 +32,8 @@ class Setting:
         In [0, 1.01]. The edge answers if score >= threshold; above 1 everything goes to the cloud.
     cost_advantage : float or None
         In [0, 1]. The share of queries that the edge is to answer.
+    promise : Promise or None
+        The least cloud share that keeps it.
 
     Raises
     ------
@@ -41,39 +44,50 @@ class Setting:
     dial: float | None = None
     threshold: float | None = None
     cost_advantage: float | None = None
+    promise: Promise | None = None
 
     def __post_init__(self) -> None:
-        given = [name for name in _HIGHEST if getattr(self, name) is not None]
+        given = [name for name in (*_HIGHEST, "promise") if getattr(self, name) is not None]
         if len(given) != 1:
             said = " and ".join(given) if given else "none of them"
             raise ConfigError(f"give one of dial, threshold and cost_advantage, not {said}")
-        name = given[0]
+        if self.promise is not None:
+            if not isinstance(self.promise, Promise):
+                raise ConfigError(f"promise is a {type(self.promise).__name__}; give a Promise")
+            return
+        name = next(name for name in _HIGHEST if name in given)
         object.__setattr__(self, name, _checked(name, getattr(self, name), _HIGHEST[name]))
 
     @property
     def kind(self) -> SettingKind:
-        """Which of the three was given."""
+        """Which of the four was given."""
+        if self.promise is not None:
+            return "promise"
         if self.dial is not None:
             return "dial"
         return "threshold" if self.threshold is not None else "cost_advantage"
 
     @property
     def value(self) -> float:
-        """The number that was given."""
+        """The number that was given; of a promise its limit."""
+        if self.promise is not None:
+            return self.promise.max_drop
         value: float = getattr(self, self.kind)
         return value
 
     def __str__(self) -> str:
+        if self.promise is not None:
+            return f"promise: {self.promise}"
         return f"{self.kind} {self.value:g}"
 
 
 def setting_from(
     *,
-    dial: float | None = None,
+    dial: float | Promise | None = None,
     threshold: float | None = None,
     cost_advantage: float | None = None,
 ) -> Setting | None:
-    """The setting that was given, or None if none was.
+    """The setting that was given, or None if none was. A promise stands where a dial does.
 
     Raises
     ------
@@ -82,6 +96,8 @@ def setting_from(
     """
     if dial is None and threshold is None and cost_advantage is None:
         return None
+    if isinstance(dial, Promise):
+        return Setting(promise=dial, threshold=threshold, cost_advantage=cost_advantage)
     return Setting(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
 
 

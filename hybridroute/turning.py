@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from hybridroute.edge_runtime.errors import ConfigError
-from hybridroute.policy import ActiveSetting, Expectation, Policy
+from hybridroute.expectation import Expectation
+from hybridroute.policy import ActiveSetting, Policy
+from hybridroute.promise import Promise
 from hybridroute.setting import Setting, setting_from
 
 
@@ -57,13 +59,15 @@ class Turnable:
         self._turning.turn(value)
 
     @property
-    def dial(self) -> float | None:
-        """The quality dial in [0, 1]; None while the setting is said in another way."""
-        return self.setting.dial
+    def dial(self) -> float | Promise | None:
+        """The quality dial in [0, 1], or a promise; None while it is said in another way."""
+        setting = self.setting
+        return setting.dial if setting.promise is None else setting.promise
 
     @dial.setter
-    def dial(self, value: float) -> None:
-        self._turning.turn(Setting(dial=value))
+    def dial(self, value: float | Promise) -> None:
+        said = Setting(promise=value) if isinstance(value, Promise) else Setting(dial=value)
+        self._turning.turn(said)
 
     @property
     def threshold(self) -> float:
@@ -86,7 +90,7 @@ class Turnable:
     def expect(
         self,
         *,
-        dial: float | None = None,
+        dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
     ) -> Expectation:

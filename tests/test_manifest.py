@@ -59,8 +59,8 @@ def test_what_is_no_object_is_refused(text: str) -> None:
 
 
 def test_a_newer_schema_is_told_before_its_fields() -> None:
-    with pytest.raises(BundleError, match="schema 2; this hybridroute reads up to 1"):
-        Manifest.from_json('{"schema_version": 2, "new": 1}')
+    with pytest.raises(BundleError, match="schema 3; this hybridroute reads up to 2"):
+        Manifest.from_json('{"schema_version": 3, "new": 1}')
 
 
 @pytest.mark.parametrize("version", [None, "1", 1.0])

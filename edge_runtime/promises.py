@@ -1,0 +1,102 @@
+"""The promises a bundle holds: limits on the quality drop that outcomes supported, and how."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from hybridroute.edge_runtime.errors import BundleError
+
+PromiseKind = Literal["absolute", "relative", "gap"]
+KINDS: tuple[PromiseKind, ...] = ("absolute", "relative", "gap")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPromise:
+    """One limit, and what the outcomes support of it.
+
+    Parameters
+    ----------
+    kind : str
+        ``absolute``, ``relative`` or ``gap``: what the drop is measured in; see docs/promise.md.
+    max_drop, confidence : float
+        alpha and 1 - delta, both in (0, 1).
+    feasible : bool
+        Whether any share of the queries may stay on the edge. If not, the rest is all-cloud's.
+    threshold : float
+        Edge if score >= threshold.
+    cost_advantage : float
+        Share of the calibration rows answered on the edge.
+    drop, drop_bound : float
+        The point value and its upper confidence limit, in the terms of ``kind``.
+    needed_n : int or None
+        Where infeasible: about how many outcomes would do; None if none would.
+    test : str
+        ``three-valued`` (exact) or ``betting``.
+    """
+
+    kind: str
+    max_drop: float
+    confidence: float
+    feasible: bool
+    threshold: float
+    cost_advantage: float
+    drop: float
+    drop_bound: float
+    needed_n: int | None = None
+    test: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise BundleError(f"a promise is of kind {self.kind!r}; it must be one of {KINDS}")
+        for name in ("max_drop", "confidence"):
+            if not 0.0 < getattr(self, name) < 1.0:
+                value = getattr(self, name)
+                raise BundleError(f"a promise's {name} is {value}; it must be between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialBounds:
+    """What each dial setting i / GRID, i = 0..GRID, did on the outcomes (absolute drops).
+
+    ``bounds`` are upper limits at ``confidence``, each taken alone, on the grid of limits that was
+    tested; None where the largest of these was not supported.
+    """
+
+    confidence: float
+    cost_advantage: tuple[float, ...]
+    drop: tuple[float, ...]
+    bounds: tuple[float | None, ...]
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.cost_advantage), len(self.drop), len(self.bounds)}
+        if len(lengths) != 1:
+            raise BundleError(f"promises.dial holds columns of {sorted(lengths)} entries")
+        if not all(math.isfinite(value) for value in (*self.cost_advantage, *self.drop)):
+            raise BundleError("promises.dial holds a value that is not finite; make it again")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promises:
+    """All promises of a bundle, fitted on the same outcomes of its pair of arms.
+
+    Parameters
+    ----------
+    source : str
+        Where the outcomes come from.
+    n, n_seen_in_training : int
+        Outcomes used, and those left out because the router was fitted or selected on their prompt.
+    quality_low, quality_high : float
+        The range every quality lies in.
+    kept : tuple of KeptPromise
+    dial : DialBounds or None
+    """
+
+    source: str
+    n: int
+    n_seen_in_training: int
+    quality_low: float
+    quality_high: float
+    kept: tuple[KeptPromise, ...]
+    dial: DialBounds | None = None

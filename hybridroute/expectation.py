@@ -1,0 +1,124 @@
+"""What a setting is expected to do on average, before any call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from hybridroute.edge_runtime.manifest import Calibration
+from hybridroute.promise import Kept, StandingPromise
+from hybridroute.setting import Setting
+
+_MIN_STANDARD_ERRORS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What a setting is expected to do on average, before any call.
+
+    Every number but the threshold is null unless the configured arms are the ones that the bundle
+    was calibrated for; ``reason`` then says why.
+
+    Parameters
+    ----------
+    setting : Setting
+    threshold : float
+        Edge if score >= threshold.
+    calibrated : bool
+        Whether the configured arms are the ones the bundle was calibrated for.
+    cloud_share, cost_advantage : float or None
+        Shares of queries answered in the cloud and on the edge; they add up to 1.
+    quality : float or None
+        Mean quality of the routed answers, in units of q.
+    quality_drop : float or None
+        Mean quality of all-cloud minus ``quality``; negative where routing is the better.
+    quality_drop_relative : float or None
+        ``quality_drop`` over the absolute mean quality of all-cloud; None where that mean is
+        under 5 of its standard errors.
+    n : int or None
+        Queries the calibration measured.
+    source : str or None
+        Where those queries came from.
+    reason : str or None
+        Why numbers are missing.
+    promise : StandingPromise or None
+        What stands behind the setting, if it asked for a promise.
+    """
+
+    setting: Setting
+    threshold: float
+    calibrated: bool
+    cloud_share: float | None = None
+    cost_advantage: float | None = None
+    quality: float | None = None
+    quality_drop: float | None = None
+    quality_drop_relative: float | None = None
+    n: int | None = None
+    source: str | None = None
+    reason: str | None = None
+    promise: StandingPromise | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready object; the setting is flattened to its kind and value."""
+        body = {item.name: getattr(self, item.name) for item in fields(self)}
+        body["promise"] = None if self.promise is None else self.promise.to_dict()
+        body["setting"] = {"kind": self.setting.kind, "value": self.setting.value}
+        return body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One entry of the dial's table."""
+
+    cloud_share: float
+    quality: float
+
+
+def measured(
+    setting: Setting, threshold: float, calibration: Calibration, point: Point | None
+) -> Expectation:
+    """The numbers of a threshold; without a point only that none was measured near it."""
+    if point is None:
+        return Expectation(
+            setting=setting,
+            threshold=threshold,
+            calibrated=True,
+            n=calibration.n,
+            source=calibration.source,
+            reason=f"the calibration measured no setting near the threshold {threshold:.4g}",
+        )
+    drop = calibration.cloud_quality - point.quality
+    size = abs(calibration.cloud_quality)
+    firm = size > 0.0 and size >= _MIN_STANDARD_ERRORS * calibration.cloud_quality_se
+    return Expectation(
+        setting=setting,
+        threshold=threshold,
+        calibrated=True,
+        cloud_share=point.cloud_share,
+        cost_advantage=1.0 - point.cloud_share,
+        quality=point.quality,
+        quality_drop=drop,
+        quality_drop_relative=drop / size if firm else None,
+        n=calibration.n,
+        source=calibration.source,
+        reason=None if firm else "all-cloud quality is too near 0 for a relative drop",
+    )
+
+
+def promised(setting: Setting, held: Kept) -> Expectation:
+    """A promise's numbers are those of the outcomes it was fitted on."""
+    standing = held.standing
+    absolute, relative = standing.kind == "absolute", standing.kind == "relative"
+    return Expectation(
+        setting=setting,
+        threshold=held.threshold,
+        calibrated=True,
+        cloud_share=1.0 - standing.cost_advantage,
+        cost_advantage=standing.cost_advantage,
+        quality_drop=standing.drop if absolute else None,
+        quality_drop_relative=standing.drop if relative else None,
+        n=standing.n,
+        source=standing.source,
+        reason=f"the promise measured its own drop, of the kind {standing.kind}, and no other",
+        promise=standing,
+    )

@@ -1,0 +1,187 @@
+"""Promise: what is asked, what a bundle holds of it, and what stands behind a decision."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sdk_fakes import CLOUD_MODEL, EDGE_MODEL, bundle, cloud_arm, edge_arm, manifest, user
+
+from hybridroute.client import HybridClient
+from hybridroute.edge_runtime.errors import ArmUnavailable, BundleError, ConfigError
+from hybridroute.edge_runtime.manifest import Manifest
+from hybridroute.edge_runtime.promises import KeptPromise, Promises
+from hybridroute.policy import Policy
+from hybridroute.promise import Promise
+from hybridroute.setting import Setting
+
+PAIR = (EDGE_MODEL, CLOUD_MODEL)
+
+
+def kept(max_drop: float, confidence: float, threshold: float, **changes: object) -> KeptPromise:
+    held = {
+        "kind": "absolute",
+        "feasible": True,
+        "cost_advantage": 1.0 - threshold,
+        "drop": max_drop / 2,
+        "drop_bound": max_drop * 0.9,
+        "test": "three-valued",
+    }
+    return KeptPromise(
+        **{**held, **changes}, max_drop=max_drop, confidence=confidence, threshold=threshold
+    )
+
+
+def promises(*held: KeptPromise) -> Promises:
+    return Promises(
+        source="mine.jsonl",
+        n=1000,
+        n_seen_in_training=3,
+        quality_low=0.0,
+        quality_high=1.0,
+        kept=held,
+    )
+
+
+HELD = promises(
+    kept(0.005, 0.9, 1.01, feasible=False, cost_advantage=0.0, needed_n=2400),
+    kept(0.01, 0.9, 0.8),
+    kept(0.02, 0.9, 0.6),
+    kept(0.02, 0.95, 0.7),
+    kept(0.05, 0.9, 0.3, kind="relative"),
+    kept(0.05, 0.95, 1.01, kind="relative", feasible=False),
+)
+
+
+def client(**changes: object) -> HybridClient:
+    return HybridClient(
+        bundle(promises=HELD), edge=edge_arm(), cloud=cloud_arm(), **{"dial": 0.5, **changes}
+    )
+
+
+@pytest.mark.parametrize("name", ["max_drop", "confidence"])
+@pytest.mark.parametrize("bad", [0, 1, -0.1, 1.5, float("nan"), "0.1", True, None])
+def test_alpha_and_confidence_lie_between_0_and_1(name: str, bad: object) -> None:
+    with pytest.raises(ConfigError, match=name):
+        Promise(**{"max_drop": 0.1, "confidence": 0.9, name: bad})
+
+
+def test_a_promise_is_of_one_kind() -> None:
+    assert Promise(max_drop=0.1).kind == "absolute"
+    assert Promise(max_drop=0.1, relative=True).kind == "relative"
+    assert Promise(max_drop=0.1, of_gap=True).kind == "gap"
+    with pytest.raises(ConfigError, match="not both"):
+        Promise(max_drop=0.1, relative=True, of_gap=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "threshold"),
+    [
+        (Promise(max_drop=0.02), 0.6),
+        (Promise(max_drop=0.02, confidence=0.93), 0.7),
+        (Promise(max_drop=0.015), 0.8),
+        (Promise(max_drop=0.3), 0.6),
+        (Promise(max_drop=0.05, relative=True), 0.3),
+    ],
+)
+def test_the_nearest_promise_that_is_as_strict_stands(asked: Promise, threshold: float) -> None:
+    active = Policy(manifest(promises=HELD), PAIR).activate(Setting(promise=asked))
+    assert active.threshold == threshold
+    assert active.promise is not None
+    assert active.promise.max_drop <= asked.max_drop
+    assert active.promise.confidence >= asked.confidence
+    assert active.promise.n == 1000
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (Promise(max_drop=0.005), "about 2400 would"),
+        (Promise(max_drop=0.05, confidence=0.95, relative=True), "more outcomes would not help"),
+        (Promise(max_drop=0.001), "strictest limit is 0.005"),
+        (Promise(max_drop=0.02, confidence=0.99), "highest confidence 0.95"),
+        (Promise(max_drop=0.02, of_gap=True), "no promise of the kind 'gap'"),
+    ],
+)
+def test_what_the_outcomes_do_not_support_is_refused(asked: Promise, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Policy(manifest(promises=HELD), PAIR).activate(Setting(promise=asked))
+
+
+def test_a_bundle_without_calibration_or_promises_says_what_to_run() -> None:
+    for changes in ({}, {"calibration": None}):
+        with pytest.raises(ConfigError, match="hybridroute calibrate --outcomes FILE --max-drop"):
+            Policy(manifest(**changes), PAIR).activate(Setting(promise=Promise(max_drop=0.02)))
+
+
+def test_a_promise_never_stands_for_other_arms() -> None:
+    with pytest.raises(ConfigError, match="small-2"):
+        Policy(manifest(promises=HELD), ("small-2", CLOUD_MODEL)).activate(
+            Setting(promise=Promise(max_drop=0.02))
+        )
+
+
+def test_out_of_scope_queries_must_go_to_the_cloud() -> None:
+    with pytest.raises(ConfigError, match="out_of_scope_arm"):
+        client(dial=Promise(max_drop=0.02), out_of_scope_arm="edge")
+
+
+def test_the_client_takes_a_promise_where_it_takes_a_dial() -> None:
+    held = client()
+    assert held.dial == 0.5
+    asked = Promise(max_drop=0.02, confidence=0.9)
+    held.dial = asked
+    assert held.dial == asked
+    assert held.threshold == 0.6
+    decision = held.route(user("0.7 easy"))
+    assert (decision.arm, decision.setting_kind, decision.dial) == ("edge", "promise", None)
+    assert decision.promise is not None
+    assert "0.02 of quality lost with 0.9 confidence" in decision.explain()
+    body = json.loads(json.dumps(decision.to_dict()))
+    assert body["promise"]["max_drop"] == 0.02
+    assert body["promise"]["drop_bound"] == pytest.approx(0.018)
+    expected = held.expect()
+    assert expected.promise == decision.promise
+    assert expected.quality_drop == 0.01
+    json.dumps(expected.to_dict())
+    held.dial = 0.9
+    assert held.route(user("0.7 easy")).promise is None
+
+
+def test_a_request_may_ask_for_its_own() -> None:
+    held = client()
+    strict = held.route(user("0.7 x"), dial=Promise(max_drop=0.01))
+    assert (strict.arm, strict.threshold) == ("cloud", 0.8)
+    answer = held.chat.completions.create(messages=user("0.7 x"), dial=Promise(max_drop=0.02))
+    assert answer.hybridroute.promise is not None
+    assert held.dial == 0.5
+
+
+def test_no_promise_stands_where_something_else_decides() -> None:
+    held = client(dial=Promise(max_drop=0.02))
+    assert held.route(user("0.7 x"), mode="only_on_device").promise is None
+    failing = HybridClient(
+        bundle(promises=HELD),
+        edge=edge_arm(),
+        cloud=cloud_arm(fails=ArmUnavailable("gone", arm="cloud")),
+        dial=Promise(max_drop=0.02),
+    )
+    answer = failing.chat.completions.create(messages=user("0.1 hard"))
+    assert answer.hybridroute.reason == "fallback"
+    assert answer.hybridroute.promise is None
+
+
+def test_a_bundle_keeps_its_promises_and_an_old_one_is_still_read() -> None:
+    held = manifest(promises=HELD)
+    assert Manifest.from_json(held.to_json()) == held
+    old = json.loads(manifest().to_json())
+    del old["promises"]
+    old["schema_version"] = 1
+    assert Manifest.from_json(json.dumps(old)).promises is None
+
+
+def test_an_altered_promise_is_refused() -> None:
+    with pytest.raises(BundleError, match="max_drop"):
+        kept(1.5, 0.9, 0.5)
+    with pytest.raises(BundleError, match="kind"):
+        kept(0.5, 0.9, 0.5, kind="total")

@@ -1,0 +1,1 @@
+"""Promises on the quality drop that hold with stated confidence: tests, search, table. No torch."""

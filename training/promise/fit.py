@@ -1,0 +1,149 @@
+"""Outcomes and a limit -> the largest cost advantage that keeps it, or how many more are needed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hybridroute.edge_runtime.chat import plain
+from hybridroute.edge_runtime.errors import DataError
+from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD
+from hybridroute.training.curve import curve_of
+from hybridroute.training.metrics import pgr_undefined
+from hybridroute.training.promise.lattice_sums import Floats
+from hybridroute.training.promise.outcomes import LATTICE, Limit, PairedOutcomes
+from hybridroute.training.promise.search import passes, search
+
+_HALVINGS = 6
+_POWER = 1.8
+"""Standard errors below the limit at which the tests certify more often than not."""
+_LEAST_ADVANTAGE = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """What the outcomes support.
+
+    Parameters
+    ----------
+    limit : Limit
+    feasible : bool
+        Whether any share of the queries may stay on the edge.
+    threshold, cost_advantage : float
+        Edge if score >= threshold; the share of these rows that is. All-cloud where infeasible.
+    drop : float
+        The point value at that threshold, in the limit's own terms.
+    drop_bound : float
+        The upper confidence limit of the drop; at most the limit.
+    n : int
+        Rows.
+    needed_n : int or None
+        Where infeasible: about how many rows like these would do; None where none would, as the
+        drop itself is above the limit.
+    test : {"three-valued", "betting"}
+    note : str or None
+    """
+
+    limit: Limit
+    feasible: bool
+    threshold: float
+    cost_advantage: float
+    drop: float
+    drop_bound: float
+    n: int
+    needed_n: int | None
+    test: str
+    note: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON object, the limit's three numbers among the others."""
+        held: dict[str, Any] = plain(self)
+        limit = held.pop("limit")
+        return {**limit, "delta": round(1.0 - limit["confidence"], 12), **held}
+
+
+def fit_promise(rows: PairedOutcomes, limit: Limit) -> Fitted:
+    """Search the thresholds and say what holds.
+
+    Raises
+    ------
+    DataError
+        If the limit is on a share of the gap and the gap is not clearly above 0, or relative on a
+        range that holds both signs.
+    """
+    if limit.kind == "gap":
+        undefined = pgr_undefined(curve_of(rows.scores, rows.edge_q, rows.cloud_q))
+        if undefined is not None:
+            raise DataError(f"no share of the gap can be promised: {undefined}")
+    found = search(rows, limit)
+    on_edge = rows.place >= found.place
+    advantage = float(on_edge.mean())
+    feasible = advantage > 0.0
+    threshold = float(LATTICE[found.place]) if feasible else ALL_CLOUD_THRESHOLD
+    drop = float(np.where(on_edge, rows.cloud_q - rows.edge_q, 0.0).mean()) / _unit(rows, limit)
+    return Fitted(
+        limit=limit,
+        feasible=feasible,
+        threshold=threshold,
+        cost_advantage=advantage,
+        drop=drop,
+        drop_bound=_bound(rows, limit, found.place, drop) if feasible else 0.0,
+        n=rows.n,
+        needed_n=None if feasible else needed_rows(rows, limit),
+        test=found.test,
+        note="the arms never differ on these rows" if not rows.loss.any() else None,
+    )
+
+
+def needed_rows(rows: PairedOutcomes, limit: Limit) -> int | None:
+    """About how many rows like these would support a cost advantage of 1 % or more.
+
+    Two things are needed: so many that no loss at all would be believed, and so many that some
+    threshold's drop lies clearly below the limit. None where no threshold's does.
+    """
+    level = limit.max_drop * _unit(rows, limit) / rows.quality_range.width
+    if not level > 0.0:
+        return None
+    unseen = math.log(limit.delta) / math.log1p(-min(level, 0.999))
+    sizes, means, squares = _moments(rows)
+    useful = (sizes >= _LEAST_ADVANTAGE) & (means < level)
+    if not useful.any():
+        return None
+    spread = squares[useful] - means[useful] ** 2
+    clear = (_POWER**2 * spread / (level - means[useful]) ** 2).min()
+    return math.ceil(max(1.5 * unseen, float(clear), rows.n + 1))
+
+
+def _unit(rows: PairedOutcomes, limit: Limit) -> float:
+    """What the drop is a share of."""
+    if limit.kind == "absolute":
+        return 1.0
+    if limit.kind == "relative":
+        return max(abs(float(rows.cloud_q.mean())), 1e-300) if rows.sign else 1.0
+    return float((rows.cloud_q - rows.edge_q).mean())
+
+
+def _moments(rows: PairedOutcomes) -> tuple[Floats, Floats, Floats]:
+    """At each threshold: share on the edge, mean loss, mean squared loss."""
+    loss = rows.loss
+
+    def above(weights: Floats) -> Floats:
+        summed = np.bincount(rows.place, weights=weights, minlength=len(LATTICE))
+        held: Floats = np.cumsum(summed[::-1])[::-1] / rows.n
+        return held
+
+    return above(np.ones(rows.n)), above(loss), above(loss**2)
+
+
+def _bound(rows: PairedOutcomes, limit: Limit, place: int, drop: float) -> float:
+    low, high = max(drop, 0.0), limit.max_drop
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2.0
+        if middle <= 0.0:
+            break
+        held = passes(rows, replace(limit, max_drop=middle), place)
+        low, high = (low, middle) if held else (middle, high)
+    return high
