@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cli_run import command, environment, run
 from tiny_bundle import write_tiny_bundle
-from tiny_encoder import CLOUD, EDGE, outcomes, tiny_deberta, write_outcomes
+from tiny_encoder import CLOUD, EDGE, mapped, outcomes, tiny_deberta, write_outcomes
 
 PAIR = ("--edge", EDGE, "--cloud", CLOUD)
 NO_TORCH = ("torch", "transformers", "safetensors")
@@ -86,6 +86,30 @@ def test_train_refuses_in_one_line(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "b").exists()
+
+
+def test_train_selects_among_fits_and_labels(tmp_path: Path) -> None:
+    """The table names each candidate on one line, with its paired interval."""
+    graded = mapped(outcomes(160), lambda edge, _: ((-1.1 if edge else -2.5), -1.0))
+    rows = write_outcomes(tmp_path / "rows.jsonl", graded)
+    encoder = tiny_deberta(tmp_path / "encoder", layers=1)
+    asked = ("train", "--outcomes", str(rows), *PAIR, "--out", "b", "--encoder", str(encoder))
+    kinds = ("--fit", "deberta", "--fit", "ridge", "--label", "prob", "--label", "trans")
+    small = ("--epochs", "1", "--max-tokens", "32", "--weights", "fp32", "--no-baselines")
+    done = run(*asked, *kinds, "--heads", "label", "--select", *small, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    facts = json.loads((tmp_path / "b" / "manifest.json").read_text())["training"]
+    found = facts["selection"]["candidates"]
+    names = [f"deberta, {label}, label head, seed 1" for label in ("prob", "trans")] + ["ridge"]
+    assert [row["name"] for row in found] == names
+    assert [row["failed"] for row in found] == [None] * 3
+    assert found[1]["interval"][0] <= found[1]["minus_first"] <= found[1]["interval"][1]
+    shown = done.stdout.splitlines()
+    for row in found:
+        (line,) = [line for line in shown if row["name"] in line and f"{row['select']:.4f}" in line]
+        if row["interval"] is not None:
+            assert f"{row['minus_first']:+.4f} [{row['interval'][0]:+.4f}, " in line
 
 
 def test_ctrl_c_ends_with_130_and_the_run_can_go_on(tmp_path: Path, rows: Path) -> None:

@@ -78,13 +78,15 @@ def test_an_outcome_table_gains_a_quality_and_keeps_the_old_ones(tmp_path) -> No
     assert arm.quality == (1.0,)
     assert arm.extra["qualities"] == {"exact-match": [1.0], "judge": [9.0], "given": [0.5]}
     assert arm.extra["note"] == "x"
-    assert table.rows[0].extra == {"from": "me"}
+    metric = {"name": "exact-match", "source": "SQuAD (arXiv 1606.05250), exact match"}
+    assert table.rows[0].extra == {"from": "me", "metric": metric}
     # Labelled again: replaced, and the main quality of before is known by its name.
     again = tmp_path / "again.jsonl"
     again.write_bytes((tmp_path / "outcomes.jsonl").read_bytes())
     table, _ = run(tmp_path, again, names=("given:judge", "exact-match"))
     arm = table.rows[0].arms["a"]
     assert arm.quality == (9.0,)
+    assert table.rows[0].extra["metric"]["name"] == "judge"
     assert arm.extra["qualities"] == {"judge": [9.0], "exact-match": [1.0], "given": [0.5]}
 
 
@@ -116,7 +118,11 @@ def test_a_missing_arm_and_unequal_counts_are_told_or_refused(tmp_path) -> None:
     (tmp_path / "outcomes.jsonl").unlink()
     with pytest.raises(DataError, match="no response for 1 of 2 prompts.*leave out --strict"):
         run(tmp_path, path, strict=True)
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["responses.jsonl"]
+    kept = ["outcomes.jsonl.partial", "responses.jsonl"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == kept
+    again, audit = run(tmp_path, path)
+    assert (again, audit.taken_up) == (table, 2)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["outcomes.jsonl", "responses.jsonl"]
 
 
 def test_an_arm_that_comes_late_is_missing_from_the_start(tmp_path) -> None:
@@ -236,7 +242,7 @@ def test_a_disk_that_fills_leaves_nothing_behind(tmp_path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.stdout.startswith("outcomes.jsonl cannot be written (File too large); free some")
+    assert done.stdout.startswith("outcomes.jsonl.partial cannot be written (File too large); free")
     assert [one.name for one in tmp_path.iterdir()] == ["responses.jsonl"]
 
 

@@ -46,6 +46,7 @@ def test_a_line_is_read_whole(tmp_path) -> None:
     assert row.arms["chatglm-6b"].responses == ("by chatglm-6b",)
     assert row.extra["cmp_results"] == {"alpaca-native,chatglm-6b": "A is better"}
     assert row.extra["split"] == "train"
+    assert row.extra["metric"]["name"] == "bartscore"
 
 
 def test_another_score_may_be_the_quality_and_one_model_may_answer_twice(tmp_path) -> None:

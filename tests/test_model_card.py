@@ -34,6 +34,7 @@ def held(*, by: str = "prompt", found: dict[str, Any] = FOUND, **facts: object) 
         "config": FitConfig().to_dict(),
         "split": {"by": by, "seed": 0, "rows": {"fit": 60, "test": 40}, "domains": domains},
         "labels": LABELS,
+        "quality": {"name": "token-f1", "source": "SQuAD"},
         "seeds": [{"seed": 1, "select": 0.1, "best_step": 9}],
         "sources": [],
         "data": "rows.jsonl",
@@ -74,7 +75,8 @@ def test_no_apgr_comes_with_its_reason() -> None:
 
 def test_labels_are_named_with_their_shift_or_their_note() -> None:
     trans = {**LABELS, "kind": "trans", "t_star": 0.25}
-    assert "Labels `trans` with t* = 0.25: 75.0% are 1" in model_card(held(labels=trans), {})
+    said = "Labels `trans` with t* = 0.25 from `token-f1` (SQuAD): 75.0% are 1"
+    assert said in model_card(held(labels=trans), {})
     noted = {**LABELS, "note": "t* = 0, so trans falls back to prob"}
     assert "falls back to prob." in model_card(held(labels=noted), {})
 

@@ -99,6 +99,8 @@ def test_the_report_counts_what_was_held_out(run: Run) -> None:
     hashes = {*split.fit.prompt_hashes(), *split.select.prompt_hashes()}
     assert set(run.trained.bundle.manifest.training_hashes) == hashes
     json.dumps(report, allow_nan=False)
+    assert report["quality"] == {"name": "as given", "source": "synthetic"}
+    assert run.trained.bundle.manifest.training["quality"] == report["quality"]
 
 
 def test_the_better_seed_is_kept(run: Run) -> None:
@@ -129,6 +131,7 @@ def test_the_card_states_data_numbers_and_command(run: Run) -> None:
         "Test rows (domains it never saw)",
         "Held-out rows of domains it was fitted on",
         "Intervals resample domains, then rows.",
+        "from quality as given in synthetic:",
         "hybridroute train",
         "Weights int8; against torch on 1000 texts",
     ):
@@ -173,7 +176,7 @@ def test_negative_qualities_and_trans(encoder: Path, tmp_path: Path, heads: str)
     found = report["report"]["unseen"]
     assert found["apgr"] > 0.6
     card = trained.bundle.read(CARD).decode()
-    assert "`trans` with t* = 0.1:" in card
+    assert "`trans` with t* = 0.1 from quality as given in synthetic:" in card
     assert "Test rows (prompts it never saw)" in card
     if heads == "label":
         test = split_pair(table, EDGE, CLOUD, by="prompt", seed=0).test

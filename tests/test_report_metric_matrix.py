@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from report_cases import fractional_table, rows_of, table_of
 
-from hybridroute.training.report_page.metric_matrix import metric_matrix, metric_means
+from hybridroute.training.report_page.metric_matrix import metric_matrix, metric_means, quality_is
 from hybridroute.training.report_page.routers import Router, oracle_router
 
 
@@ -39,6 +40,14 @@ def test_each_router_is_best_by_the_metric_it_knows() -> None:
                 assert cell.share == pytest.approx(1.0)
             else:
                 assert cell.share < 0.95
+
+
+def test_the_stated_metric_comes_before_one_of_equal_values() -> None:
+    table = table_of([[1.0]], [[0.0]], extra=[(_extra(a=1.0, b=1.0), _extra(a=0.0, b=0.0))])
+    stated = replace(table.rows[0], extra={"metric": {"name": "b", "source": "here"}})
+    for table_, name in ((table, "a"), (replace(table, rows=(stated,)), "b")):
+        rows = rows_of(table_)
+        assert quality_is(rows, metric_means(rows)[0]) == name
 
 
 def test_one_metric_makes_no_matrix() -> None:

@@ -78,7 +78,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows=tuple(replace(row, domain=f"{row.domain} {HOSTILE}") for row in table.rows),
         source=HOSTILE,
     )
-    first = _bundle(base / "a", training={"quality": "bartscore", "labels": {"kind": "prob"}})
+    first = _bundle(
+        base / "a",
+        training={
+            "quality": {"name": "bartscore", "source": "BARTScore"},
+            "labels": {"kind": "prob"},
+        },
+    )
     held = calibrate(
         first.scorer().score(table.texts()),
         table.mean_quality(EDGE),
@@ -86,7 +92,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "rows",
     )
     first = _bundle(base / "a", training=first.manifest.training, calibration=held)
-    second = _bundle(base / "b", training={"quality": HOSTILE}, seed=3, score_kind="gap")
+    second = _bundle(
+        base / "b", training={"quality": {"name": HOSTILE, "source": "x"}}, seed=3, score_kind="gap"
+    )
     report = report_of(first, judged_of(first, table), Wanted(against=((HOSTILE, second),)))
     check_report_place(base / "out")
     write_report(report, base / "out")

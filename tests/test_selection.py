@@ -11,7 +11,8 @@ from tiny_encoder import CLOUD, EDGE, outcomes, tiny_bert, tiny_config, tiny_oth
 from hybridroute.edge_runtime.bundle import CARD
 from hybridroute.edge_runtime.errors import ConfigError, TrainingError
 from hybridroute.router_source import open_bundle
-from hybridroute.training import selection
+from hybridroute.training import candidates, selection
+from hybridroute.training.candidates import Line, attempts
 from hybridroute.training.curve import curve_of
 from hybridroute.training.metrics import area_over_random
 from hybridroute.training.pair_split import split_pair
@@ -37,7 +38,7 @@ def test_all_stand_in_one_table_and_the_best_ships(run: tuple[TrainingPlan, Trai
     _, trained = run
     rows = trained.report["selection"]["candidates"]
     assert [row["fit"] for row in rows] == list(KINDS)
-    stand = [row for row in rows if row["refused"] is None]
+    stand = [row for row in rows if row["failed"] is None]
     assert {"ridge", "logistic"} <= {row["fit"] for row in stand}
     (chosen,) = [row for row in rows if row["chosen"]]
     assert chosen["select"] == max(row["select"] for row in stand)
@@ -83,8 +84,8 @@ def test_another_encoder_leaves_no_checkpoint(tmp_path: Path) -> None:
     assert open_bundle(tmp_path / "bundle").model_names == (EDGE, CLOUD)
 
 
-def test_what_cannot_be_exported_is_named_in_the_table(
-    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_fails_at_any_stage_is_named_and_the_others_go_on(
+    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     real = selection.exported
 
@@ -93,21 +94,62 @@ def test_what_cannot_be_exported_is_named_in_the_table(
             raise TrainingError("no graph | of this")
         return real(line, candidate)
 
+    def out_of_memory(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: not enough memory\nfirst frame")
+
     monkeypatch.setattr(selection, "exported", refuse_ridge)
+    monkeypatch.setattr(candidates, "fit_seeds", out_of_memory)
     config = tiny_config(encoder)
-    plan = tiny_plan(outcomes(160), config, tmp_path, fits=("ridge", "logistic"), select=True)
-    rows = train(plan).report["selection"]["candidates"]
-    assert [(row["chosen"], row["refused"]) for row in rows] == [
-        (False, "no graph | of this"),
+    kinds = ("ridge", "deberta", "logistic")
+    plan = tiny_plan(outcomes(160), config, tmp_path, fits=kinds, select=True)
+    trained = train(plan)
+    rows = trained.report["selection"]["candidates"]
+    memory = "fit: RuntimeError: DefaultCPUAllocator: not enough memory"
+    assert [(row["chosen"], row["failed"]) for row in rows] == [
+        (False, "export: no graph | of this"),
+        (False, memory),
         (True, None),
     ]
-    only = tiny_plan(outcomes(160), config, tmp_path / "b", fits=("ridge",), select=True)
-    with pytest.raises(TrainingError, match="no candidate could be exported: ridge: no graph"):
+    assert "deberta, prob, head per arm, seed 1 failed at its fit: RuntimeError" in caplog.text
+    card = trained.bundle.read(CARD).decode()
+    assert "| ridge | failed | - | export: no graph / of this |" in card
+    only = tiny_plan(outcomes(160), config, tmp_path / "b", fits=kinds[:2], select=True)
+    said = rf"every candidate failed: ridge: export: no graph . of this; deberta, .*: {memory}"
+    with pytest.raises(TrainingError, match=said):
         train(only)
 
 
+def test_kinds_labels_heads_and_seeds_are_each_with_each(encoder: Path, tmp_path: Path) -> None:
+    plan = tiny_plan(
+        outcomes(60),
+        tiny_config(encoder),
+        tmp_path,
+        fits=("deberta", "logistic", "ridge"),
+        labels=("det", "trans"),
+        heads=("label", "arms"),
+        seeds=(1, 2),
+        select=True,
+    )
+    line = Line(plan=plan, split=None, tokenizer=None, scale=None)
+    assert [held.name for held in attempts(line, on_step=None)] == [
+        *(
+            f"deberta, {label}, {heads}, seed {seed}"
+            for label in ("det", "trans")
+            for heads in ("label head", "head per arm")
+            for seed in (1, 2)
+        ),
+        "logistic, det",
+        "logistic, trans",
+        "ridge",
+    ]
+
+
 def test_several_candidates_need_select(encoder: Path, tmp_path: Path) -> None:
-    for changes in ({"fits": ("ridge", "knn")}, {"labels": ("det", "prob")}):
+    for changes in (
+        {"fits": ("ridge", "knn")},
+        {"labels": ("det", "prob")},
+        {"heads": ("label", "arms")},
+    ):
         with pytest.raises(ConfigError, match="give --select"):
             tiny_plan(outcomes(20), tiny_config(encoder), tmp_path, **changes)
     with pytest.raises(ConfigError, match="give each once"):

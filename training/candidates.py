@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
-from hybridroute.training.batches import fit_rows
+from hybridroute.training.batches import FitRows, fit_rows
 from hybridroute.training.device_export import DeviceModel, export_for_device
 from hybridroute.training.fit import evidence_of
-from hybridroute.training.fit_config import FitConfig
+from hybridroute.training.fit_config import FitConfig, HeadsKind
 from hybridroute.training.fit_seeds import OnStep, SeedFit, SelectionRows, fit_seeds
 from hybridroute.training.frozen_fit import FrozenFit
 from hybridroute.training.labels import Labels, labels_at
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _PARITY_ROWS = 1000
 _WITHOUT_LABEL = ("ridge", "knn")
 """They learn the gap: another label changes nothing."""
+_HEADS: Mapping[HeadsKind, str] = {"label": "label head", "arms": "head per arm"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,41 +53,83 @@ class Candidate:
     labels: Labels
     seeds: tuple[SeedFit, ...]
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One fit of a plan, not carried out yet: ``fit`` does it, and raises as the fits do."""
+
+    config: FitConfig
+    fit: Callable[[], Candidate]
+
     @property
     def name(self) -> str:
         """What tells it from the others."""
         held = self.config
         if held.fit in _WITHOUT_LABEL:
             return held.fit
-        return f"{held.fit}, {held.label}" + (
-            f", seed {held.seed}" if held.fit == "deberta" else ""
-        )
+        if held.fit != "deberta":
+            return f"{held.fit}, {held.label}"
+        return f"{held.fit}, {held.label}, {_HEADS[held.heads]}, seed {held.seed}"
 
 
-def candidates(line: Line, *, on_step: OnStep | None) -> Iterator[Candidate]:
-    """Fit them in the plan's order: kinds, then labels, then seeds.
+def attempts(line: Line, *, on_step: OnStep | None) -> Iterator[Attempt]:
+    """A plan's fits in order: kinds, then labels, then heads, then seeds.
 
-    Without ``select`` all seeds are one candidate: the best of them.
+    Without ``select`` all seeds are one fit: the best of them.
     """
-    plan, frozen = line.plan, None
+    plan, fits = line.plan, _Fits(line, on_step)
     for kind in plan.kinds:
-        labels = plan.label_kinds[:1] if kind in _WITHOUT_LABEL else plan.label_kinds
-        for label in labels:
+        for label in plan.label_kinds[:1] if kind in _WITHOUT_LABEL else plan.label_kinds:
             config = replace(plan.config, fit=kind, label=label)
-            targets = _targets(line, config)
-            rows = fit_rows(line.split.fit.texts(), targets.values, line.tokenizer)
             if kind != "deberta":
-                frozen = frozen or FrozenFit(config, rows)
-                model = frozen.head(config, targets.values)
-                yield _candidate(line, model, config, targets, ())
+                yield Attempt(config=config, fit=partial(fits.frozen, config))
                 continue
-            selection = SelectionRows.of(line.split.select, plan.edge, plan.cloud, line.tokenizer)
-            folder = plan.work if len(plan.label_kinds) == 1 else plan.work / label
-            for seeds in [(seed,) for seed in plan.seeds] if plan.select else [plan.seeds]:
-                chosen = fit_seeds(
-                    rows, selection, config, seeds=seeds, folder=folder, on_step=on_step
-                )
-                yield _candidate(line, chosen.model, chosen.config, targets, chosen.seeds)
+            for heads in plan.head_kinds:
+                for seeds in [(seed,) for seed in plan.seeds] if plan.select else [plan.seeds]:
+                    tuned = replace(config, heads=heads, seed=seeds[0])
+                    yield Attempt(config=tuned, fit=partial(fits.tuned, tuned, seeds))
+
+
+class _Fits:
+    """Carries fits out; the frozen encoder's states are shared by its heads."""
+
+    def __init__(self, line: Line, on_step: OnStep | None) -> None:
+        self._line = line
+        self._on_step = on_step
+        self._frozen: FrozenFit | None = None
+
+    def frozen(self, config: FitConfig) -> Candidate:
+        """A head on the frozen encoder."""
+        targets, rows = self._learnt(config)
+        self._frozen = self._frozen or FrozenFit(config, rows)
+        model = self._frozen.head(config, targets.values)
+        return _candidate(self._line, model, config, targets, ())
+
+    def tuned(self, config: FitConfig, seeds: tuple[int, ...]) -> Candidate:
+        """The best of the seeds' fine-tuned networks."""
+        plan, line = self._line.plan, self._line
+        targets, rows = self._learnt(config)
+        selection = SelectionRows.of(line.split.select, plan.edge, plan.cloud, line.tokenizer)
+        chosen = fit_seeds(
+            rows,
+            selection,
+            config,
+            seeds=seeds,
+            folder=_folder(plan, config),
+            on_step=self._on_step,
+        )
+        return _candidate(line, chosen.model, chosen.config, targets, chosen.seeds)
+
+    def _learnt(self, config: FitConfig) -> tuple[Targets, FitRows]:
+        targets = _targets(self._line, config)
+        texts = self._line.split.fit.texts()
+        return targets, fit_rows(texts, targets.values, self._line.tokenizer)
+
+
+def _folder(plan: TrainingPlan, config: FitConfig) -> Path:
+    """Where a fit's checkpoints lie: apart for labels and heads, where there are several."""
+    place = plan.work if len(plan.label_kinds) == 1 else plan.work / config.label
+    return place if len(plan.head_kinds) == 1 else place / config.heads
 
 
 def exported(line: Line, candidate: Candidate) -> DeviceModel:

@@ -25,7 +25,7 @@ from hybridroute.training.outcome_options import (
 from hybridroute.training.sample_command import sample
 
 if TYPE_CHECKING:
-    from hybridroute.training.fit_config import FitKind, LabelKind
+    from hybridroute.training.fit_config import FitKind, HeadsKind, LabelKind
     from hybridroute.training.pipeline import TrainingPlan
 
 
@@ -110,8 +110,12 @@ def train(
         typer.Option("--select", help="Keep the best of all fits on selection rows, with a table."),
     ] = False,
     heads: Annotated[
-        HeadsName, typer.Option(help="One head for the label, or one per arm's quality as well.")
-    ] = HeadsName.ARMS,
+        list[HeadsName] | None,
+        typer.Option(
+            help="One head for the label, or one per arm's quality as well; by default arms. "
+            "Repeat it with --select."
+        ),
+    ] = None,
     encoder: Annotated[
         str, typer.Option(help="minilm, a folder, or a name such as microsoft/deberta-v3-xsmall.")
     ] = "minilm",
@@ -165,10 +169,11 @@ def train(
     wanted = _seeds(seeds)
     fits: tuple[FitKind, ...] = tuple(held.value for held in fit or [FitName.DEBERTA])
     labels: tuple[LabelKind, ...] = tuple(held.value for held in label or [LabelName.PROB])
+    head_kinds: tuple[HeadsKind, ...] = tuple(held.value for held in heads or [HeadsName.ARMS])
     config = FitConfig(
         fit=fits[0],
         encoder=encoder,
-        heads=heads.value,
+        heads=head_kinds[0],
         label=labels[0],
         pooling=pooling.value,
         max_tokens=max_tokens,
@@ -193,6 +198,7 @@ def train(
         seeds=wanted,
         fits=fits,
         labels=labels,
+        heads=head_kinds,
         select=select,
         weights=weights.value,
         baselines=baselines,

@@ -27,7 +27,7 @@ class _ArmCount:
 class LabelAudit:
     """Counts what passes through; ``problems`` says what does not fit together.
 
-    Holds ids, digests and counts only.
+    Holds ids, digests and counts only. ``taken_up`` counts rows that an earlier run had labelled.
     """
 
     def __init__(self) -> None:
@@ -36,6 +36,7 @@ class LabelAudit:
         self._first = ""
         self.prompts = 0
         self.repeated = 0
+        self.taken_up = 0
         self.unanswered: list[str] = []
 
     def is_new(self, row: AnsweredPrompt) -> bool:
@@ -113,6 +114,7 @@ class LabelAudit:
             "prompts": self.prompts - len(self.unanswered),
             "unanswered": len(self.unanswered),
             "repeated": self.repeated,
+            "taken_up": self.taken_up,
             "arms": {
                 arm: {
                     "prompts": count.prompts,

@@ -77,7 +77,10 @@ def label(
         bool, typer.Option("--json", help="One JSON document on standard output.")
     ] = False,
 ) -> None:
-    """Judge responses by quality functions and write the outcome table that training reads."""
+    """Judge responses by quality functions and write the outcome table that training reads.
+
+    Killed at any moment, the same command goes on where it stopped.
+    """
     if (edge is None) != (cloud is None):
         raise typer.BadParameter("give both --edge and --cloud, or neither")
     _prepare(quality, threads)
@@ -94,6 +97,10 @@ def label(
     )
     pair = None if edge is None or cloud is None else (edge, cloud)
     found = _run([*responses, *(more or [])], quality, options, out, pair=pair, strict=strict)
+    if found["taken_up"]:
+        say(
+            f"hybridroute: {found['taken_up']} prompts had been labelled before; went on from there"
+        )
     for warning in found["warnings"]:
         say(f"hybridroute: warning: {warning}")
     if json:
@@ -121,15 +128,15 @@ def _run(
     with ExitStack() as stack, _Progress() as progress:
 
         def on_row(row: Outcome) -> None:
-            progress.step()
             if figures:
                 figures.add(row)
 
         functions = build_qualities(names, options)
         for function in functions:
             stack.callback(function.close)
-        plan = LabelPlan(functions=functions, strict=strict)
-        audit = label_file(answered_prompts(paths), plan, out, on_row=on_row)
+        plan = LabelPlan(functions=functions, strict=strict, settings=options.settings())
+        rows = answered_prompts(paths)
+        audit = label_file(rows, plan, out, on_judged=progress.step, on_row=on_row)
         notes = list(dict.fromkeys(note for function in functions for note in function.notes()))
     summary = figures.summary() if figures else None
     return {

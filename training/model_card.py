@@ -7,6 +7,7 @@ from typing import Any
 
 from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.training.card_front import front_matter
+from hybridroute.training.metric_name import AS_GIVEN
 
 _PARTS = {
     "unseen": "Test rows ({by}s it never saw)",
@@ -86,7 +87,7 @@ def _how_made(manifest: Manifest, facts: Mapping[str, Any]) -> str:
         "## How it was made\n",
         *(f"- Data: {source}" for source in facts["sources"] or [facts["data"]]),
         f"- Split by {split['by']} hash, seed {split['seed']}: {rows}.",
-        _labels(labels),
+        _labels(labels, facts["quality"]),
         _fitted(config),
         *(
             ["- Selection value (area over random in units of q) by seed: " + seeds + "."]
@@ -124,8 +125,9 @@ def _candidates(selection: Mapping[str, Any] | None) -> str:
     rows = []
     for item in selection["candidates"]:
         name = f"**{item['name']}**" if item["chosen"] else item["name"]
-        if item["refused"] is not None:
-            rows.append([name, "refused", "-", item["refused"].replace("|", "/")])
+        if item["failed"] is not None:
+            reason = " ".join(item["failed"].replace("|", "/").split())
+            rows.append([name, "failed", "-", reason])
             continue
         paired = ""
         if item["interval"] is not None:
@@ -138,13 +140,19 @@ def _candidates(selection: Mapping[str, Any] | None) -> str:
     )
 
 
-def _labels(labels: Mapping[str, Any]) -> str:
+def _labels(labels: Mapping[str, Any], quality: Mapping[str, Any]) -> str:
     shift = f" with t* = {labels['t_star']:.4g}" if labels["kind"] == "trans" else ""
     note = f" {labels['note']}." if labels["note"] else ""
     return (
-        f"- Labels `{labels['kind']}`{shift}: {labels['share_one']:.1%} are 1, "
+        f"- Labels `{labels['kind']}`{shift} from {_metric(quality)}: "
+        f"{labels['share_one']:.1%} are 1, "
         f"{labels['share_zero']:.1%} are 0.{note}"
     )
+
+
+def _metric(quality: Mapping[str, Any]) -> str:
+    name, source = quality["name"], quality["source"]
+    return f"quality as given in {source}" if name == AS_GIVEN else f"`{name}` ({source})"
 
 
 def _results(facts: Mapping[str, Any]) -> Iterable[str]:

@@ -13,12 +13,13 @@ from hybridroute.edge_runtime.bundle import Bundle, check_place
 from hybridroute.edge_runtime.errors import ConfigError, TrainingError
 from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
-from hybridroute.training.candidates import Candidate, Line, candidates, exported
+from hybridroute.training.candidates import Candidate, Line, attempts, exported
 from hybridroute.training.device_export import DeviceModel, WeightKind
 from hybridroute.training.encoder_kinds import is_deberta
 from hybridroute.training.encoders import load_encoder
-from hybridroute.training.fit_config import FitConfig, FitKind, LabelKind
+from hybridroute.training.fit_config import FitConfig, FitKind, HeadsKind, LabelKind
 from hybridroute.training.fit_seeds import OnStep
+from hybridroute.training.metric_name import metric_of
 from hybridroute.training.model_card import checkpoint_card
 from hybridroute.training.new_bundle import new_manifest, with_report, write_bundle
 from hybridroute.training.outcomes import OutcomeTable
@@ -45,11 +46,11 @@ class TrainingPlan:
         Whole domains or single prompts, by hash.
     seeds : sequence of int
         One fit each; the best on the selection rows is kept.
-    fits, labels : sequence of str
-        Kinds of fits and labels, each with each; none stands for the one in ``config``.
+    fits, labels, heads : sequence of str
+        Kinds of fits, labels and heads, each with each; none stands for the one in ``config``.
     select : bool
-        Judge the exported graph of every fit, label and seed on the selection rows, and keep the
-        best; it is needed where there is more than one fit or label.
+        Judge the exported graph of every fit, label, heads and seed on the selection rows, and
+        keep the best; it is needed where there is more than one fit, label or heads.
     weights, max_bytes
         Kind and limit of the exported graph.
     baselines : bool
@@ -75,6 +76,7 @@ class TrainingPlan:
     seeds: tuple[int, ...] = (1,)
     fits: tuple[FitKind, ...] = ()
     labels: tuple[LabelKind, ...] = ()
+    heads: tuple[HeadsKind, ...] = ()
     select: bool = False
     weights: WeightKind = "int8"
     max_bytes: int = 32 * 10**6
@@ -89,14 +91,15 @@ class TrainingPlan:
         negative = [seed for seed in (*self.seeds, self.split_seed) if seed < 0]
         if negative:
             raise ConfigError(f"seed {negative[0]} is negative; give at least 0")
-        for name in ("fits", "labels"):
+        for name in ("fits", "labels", "heads"):
             values = getattr(self, name)
             if len(set(values)) != len(values):
                 raise ConfigError(f"{name} are {list(values)}; give each once")
-        if not self.select and len(self.kinds) * len(self.label_kinds) > 1:
+        if not self.select and len(self.kinds) * len(self.label_kinds) * len(self.head_kinds) > 1:
             raise ConfigError(
-                f"fits {list(self.kinds)} with labels {list(self.label_kinds)} are several "
-                "candidates; give --select to keep the best on the selection rows"
+                f"fits {list(self.kinds)} with labels {list(self.label_kinds)} and heads "
+                f"{list(self.head_kinds)} are several candidates; give --select to keep the best "
+                "on the selection rows"
             )
         out, work = self.out.resolve(), self.work.resolve()
         if work == out or out in work.parents:
@@ -111,6 +114,11 @@ class TrainingPlan:
     def label_kinds(self) -> tuple[LabelKind, ...]:
         """The labels of this run."""
         return self.labels or (self.config.label,)
+
+    @property
+    def head_kinds(self) -> tuple[HeadsKind, ...]:
+        """The heads of this run's fine-tuned networks."""
+        return self.heads or (self.config.heads,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,12 +147,12 @@ def train(plan: TrainingPlan, *, on_step: OnStep | None = None) -> Trained:
     tokenizer = _tokenizer(plan.config)
     scale = QualityRange.of(split.fit, plan.edge, plan.cloud)
     line = Line(plan=plan, split=split, tokenizer=tokenizer, scale=scale)
-    made = candidates(line, on_step=on_step)
+    made = attempts(line, on_step=on_step)
     selection = None
     if plan.select:
         chosen, device, selection = select_best(line, made)
     else:
-        chosen = next(made)
+        chosen = next(made).fit()
         device = exported(line, chosen)
     facts = _run_facts(plan, split, chosen, device) | {"quality_range": [scale.low, scale.high]}
     if selection is not None:
@@ -223,5 +231,6 @@ def _run_facts(
         "parity": device.parity.to_dict(),
         "fp32_parity": device.fp32_parity.to_dict(),
         "labels": chosen.labels.summary(),
+        "quality": metric_of(split.fit).to_dict(),
         "score_map": {"slope": chosen.score_map.slope, "offset": chosen.score_map.offset},
     }

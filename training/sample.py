@@ -12,9 +12,10 @@ from typing import Protocol
 
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.training.arm_spec import ArmSpec
+from hybridroute.training.line_log import LineLog
 from hybridroute.training.pacing import Budget, BudgetUsed
 from hybridroute.training.response import Response
-from hybridroute.training.response_log import ResponseLog, Standing, standing_of
+from hybridroute.training.response_standing import Standing, standing_of
 from hybridroute.training.sample_summary import ArmTally, Sampled
 from hybridroute.training.sampling_plan import DrawSettings, PromptJob, SamplingPlan, jobs_of
 
@@ -82,7 +83,7 @@ def sample(
         If an arm fails for good; what had come is written.
     """
     _check_prices(plan.arms, budget_usd)
-    with ResponseLog(out) as log:
+    with LineLog(out) as log:
         standing = standing_of(out, plan, retry_errors=retry_errors)
         budget = Budget(budget_usd, spent_usd=standing.cost_usd)
         tallies, over = [], []
@@ -119,9 +120,9 @@ def _tally(plan: SamplingPlan, spec: ArmSpec, jobs: Sequence[PromptJob]) -> ArmT
     return ArmTally(arm=spec.name, model=spec.model, already=already, left=left)
 
 
-def _taker(log: ResponseLog, standing: Standing, tally: ArmTally, watcher: Watcher) -> Take:
+def _taker(log: LineLog, standing: Standing, tally: ArmTally, watcher: Watcher) -> Take:
     def take(response: Response) -> None:
-        log.append(response)
+        log.append(response.to_line())
         standing.add(response)
         tally.add(response)
         watcher.took(response)

@@ -5,91 +5,107 @@ Each candidate is judged by its exported graph, which is what ships, and never o
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridroute.edge_runtime.errors import TrainingError
+from hybridroute.edge_runtime.errors import HybridRouteError, TrainingError
 from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
 from hybridroute.training.bootstrap import area_difference
-from hybridroute.training.candidates import Candidate, Line, exported
+from hybridroute.training.candidates import Attempt, Candidate, Line, exported
 from hybridroute.training.curve import curve_of
 from hybridroute.training.device_export import DeviceModel
 from hybridroute.training.judge import resampled_domains
 from hybridroute.training.metrics import area_over_random
 
-Picked = tuple[Candidate, DeviceModel]
+logger = logging.getLogger(__name__)
 
 
-def select_best(line: Line, made: Iterable[Candidate]) -> tuple[Candidate, DeviceModel, list[Any]]:
-    """Export and judge each candidate, and keep the one of largest area over random.
+def select_best(line: Line, made: Iterable[Attempt]) -> tuple[Candidate, DeviceModel, list[Any]]:
+    """Fit, export and judge each candidate, and keep the one of largest area over random.
+
+    One that fails at any stage is listed with its reason, and the others go on.
 
     Returns
     -------
     candidate, graph, rows
-        A row holds ``name``, ``fit``, ``label``, ``seed``, ``select`` (area over random in units
-        of q), ``minus_first`` with its paired bootstrap ``interval`` (both null for the first that
-        stands), ``bytes``, ``chosen``, and ``refused``: why it could not be exported, or null.
+        A row holds ``name``, ``fit``, ``label``, ``heads``, ``seed``, ``select`` (area over random
+        in units of q), ``minus_first`` with its paired bootstrap ``interval`` (both null for the
+        first that stands), ``bytes``, ``chosen``, and ``failed``: the stage and the reason, or
+        null.
 
     Raises
     ------
     TrainingError
-        If no candidate could be exported.
+        If all of them failed.
     """
-    best: Picked | None = None
-    best_at = -1
+    best: tuple[Candidate, DeviceModel, dict[str, Any]] | None = None
     rows: list[dict[str, Any]] = []
     first: NDArray[np.float64] | None = None
-    for candidate in made:
-        row = _row(candidate)
+    for attempt in made:
+        row = _row(attempt)
         rows.append(row)
+        stage = "fit"
         try:
+            candidate = attempt.fit()
+            stage = "export"
             device = exported(line, candidate)
-        except TrainingError as exc:
-            row["refused"] = str(exc)
+            stage = "judgement"
+            scores, figures = _judged(line, candidate, device, first)
+        except Exception as exc:  # torch and onnxruntime raise many kinds; the others must go on
+            row["failed"] = f"{stage}: {_reason(exc)}"
+            logger.warning("%s failed at its %s", attempt.name, row["failed"])
+            logger.debug("%s", attempt.name, exc_info=True)
             continue
-        scores = _judge(line, candidate, device, row, first)
+        row |= figures
         first = scores if first is None else first
-        if best is None or row["select"] > rows[best_at]["select"]:
-            best, best_at = (candidate, device), len(rows) - 1
+        if best is None or row["select"] > best[2]["select"]:
+            best = candidate, device, row
     if best is None:
-        reasons = "; ".join(f"{row['name']}: {row['refused']}" for row in rows)
-        raise TrainingError(f"no candidate could be exported: {reasons}")
-    rows[best_at]["chosen"] = True
-    return (*best, rows)
+        reasons = "; ".join(f"{row['name']}: {row['failed']}" for row in rows)
+        raise TrainingError(f"every candidate failed: {reasons}")
+    best[2]["chosen"] = True
+    return best[0], best[1], rows
 
 
-def _row(candidate: Candidate) -> dict[str, Any]:
-    config = candidate.config
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, HybridRouteError):
+        return str(exc)
+    said = next(iter(str(exc).strip().splitlines()), "")
+    return f"{type(exc).__name__}: {said}" if said else type(exc).__name__
+
+
+def _row(attempt: Attempt) -> dict[str, Any]:
+    config = attempt.config
+    tuned = config.fit == "deberta"
     return {
-        "name": candidate.name,
+        "name": attempt.name,
         "fit": config.fit,
         "label": config.label,
-        "seed": config.seed if config.fit == "deberta" else None,
+        "heads": config.heads if tuned else None,
+        "seed": config.seed if tuned else None,
         "select": None,
         "minus_first": None,
         "interval": None,
         "bytes": None,
         "chosen": False,
-        "refused": None,
+        "failed": None,
     }
 
 
-def _judge(
-    line: Line,
-    candidate: Candidate,
-    device: DeviceModel,
-    row: dict[str, Any],
-    first: NDArray[np.float64] | None,
-) -> NDArray[np.float64]:
+def _judged(
+    line: Line, candidate: Candidate, device: DeviceModel, first: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    """Scores on the selection rows, and what stands in the candidate's row."""
     table, plan = line.split.select, line.plan
     edge_q, cloud_q = table.mean_quality(plan.edge), table.mean_quality(plan.cloud)
     scorer = OnnxScorer(device.onnx, line.tokenizer, score_kind=candidate.model.score_kind)
     scores = scorer.score(table.texts()).astype(np.float64)
-    row["select"] = area_over_random(curve_of(scores, edge_q, cloud_q))
-    row["bytes"] = len(device.onnx)
+    area = area_over_random(curve_of(scores, edge_q, cloud_q))
+    figures: dict[str, Any] = {"select": area, "bytes": len(device.onnx)}
     if first is not None:
         held = area_difference(
             scores,
@@ -99,5 +115,5 @@ def _judge(
             domains=resampled_domains(table),
             seed=plan.split_seed,
         )
-        row["minus_first"], row["interval"] = held.estimate, [held.low, held.high]
-    return scores
+        figures |= {"minus_first": held.estimate, "interval": [held.low, held.high]}
+    return scores, figures

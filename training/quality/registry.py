@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.training.quality.contains_reference import contains_reference
@@ -52,6 +52,10 @@ class QualityOptions:
     numeric_tolerance: float = 1e-9
     context_tokens: int = 2048
     threads: int = 0
+
+    def settings(self) -> dict[str, Any]:
+        """All that a quality depends on, ready for JSON."""
+        return {name: value for name, value in asdict(self).items() if name != "threads"}
 
 
 class _Models:

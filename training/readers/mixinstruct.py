@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.metric_name import METRIC, Metric
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
 from hybridroute.training.readers.json_lines import json_lines
 
@@ -96,7 +97,8 @@ def _outcome(row: MixInstructRow, quality: str) -> Outcome:
             quality=tuple(_score(place, candidate, quality) for place, candidate in held),
             responses=tuple(candidate.text for _, candidate in held),
         )
-    extra = dict(row.extra)
+    metric = Metric(name=quality, source="the file's own scores")
+    extra = {**row.extra, METRIC: metric.to_dict()}
     if row.cmp_results is not None:
         extra["cmp_results"] = row.cmp_results
     return Outcome(

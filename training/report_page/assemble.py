@@ -15,6 +15,7 @@ from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.training.bootstrap import resample_weights
 from hybridroute.training.judge import Judged, numbers_of, resampled_domains, shift_of
+from hybridroute.training.metric_name import stated_metric
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.report_page.areas import standings
 from hybridroute.training.report_page.at_setting import at_setting, chosen_setting, domain_rows
@@ -161,7 +162,7 @@ def _bundle_routers(
                 name=name,
                 kind="bundle" if place else "this",
                 scores=scores.astype(np.float64),
-                labelled_with=_labelled_with(manifest),
+                labelled_with=stated_metric(manifest.training),
                 probability_at=shift_of(manifest) if manifest.score_kind == "label" else None,
             )
         )
@@ -201,14 +202,9 @@ def _facts(name: str, bundle: Bundle) -> BundleFacts:
         score_kind=manifest.score_kind,
         created=manifest.created,
         labels=kind if isinstance(kind, str) else None,
-        labelled_with=_labelled_with(manifest),
+        labelled_with=stated_metric(manifest.training),
         training_rows=len(manifest.training_hashes),
     )
-
-
-def _labelled_with(manifest: Manifest) -> str | None:
-    held = manifest.training.get("quality")
-    return held if isinstance(held, str) else None
 
 
 def _fitted_t(manifest: Manifest) -> float | None:

@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from hybridroute.training.metric_name import metric_of
 from hybridroute.training.metrics import evaluate_scores
 from hybridroute.training.outcomes import Outcome
 from hybridroute.training.report_page.areas import limits, share_of_oracle, weighted_area
@@ -137,7 +138,10 @@ def metric_means(
 
 
 def quality_is(rows: Rows, means: Mapping[str, tuple[Floats, Floats]]) -> str | None:
-    """The metric that the table's ``quality`` holds, found by its values."""
+    """The metric that the table's ``quality`` holds: stated, or found by its values."""
+    stated = metric_of(rows.table).name
+    if stated in means:
+        return stated
     for name, (edge, cloud) in means.items():
         if np.abs(edge - rows.edge_q).max() < _SAME and np.abs(cloud - rows.cloud_q).max() < _SAME:
             return name

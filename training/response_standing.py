@@ -1,0 +1,101 @@
+"""What a responses file holds already, so that sampling goes on where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hybridroute.edge_runtime.errors import ConfigError, DataError
+from hybridroute.training.arm_spec import ArmSpec
+from hybridroute.training.response import Response
+from hybridroute.training.responses import read_responses
+from hybridroute.training.sampling_plan import SamplingPlan
+
+
+@dataclass(slots=True, kw_only=True)
+class Standing:
+    """What a responses file holds already.
+
+    Parameters
+    ----------
+    done : dict of (prompt id, arm) to set of int
+        The samples that are there.
+    errors : dict of arm to int
+        How many of them are errors.
+    cost_usd : float
+        What all responses of the file cost, other runs' and arms' included.
+    """
+
+    done: dict[tuple[str, str], set[int]] = field(default_factory=dict)
+    errors: dict[str, int] = field(default_factory=dict)
+    cost_usd: float = 0.0
+
+    def add(self, response: Response, cost_usd: float | None = None) -> None:
+        """Count one response; ``cost_usd`` stands in where it states no cost."""
+        self.done.setdefault((response.id, response.arm), set()).add(response.sample)
+        self.cost_usd += (response.cost_usd or 0.0) if cost_usd is None else cost_usd
+        if response.error is not None:
+            self.errors[response.arm] = self.errors.get(response.arm, 0) + 1
+
+
+def standing_of(path: Path, plan: SamplingPlan, *, retry_errors: bool = False) -> Standing:
+    """Read what is there, and check that it belongs to ``plan``; one response at a time is held.
+
+    Parameters
+    ----------
+    retry_errors : bool
+        Count errors as not done.
+
+    Raises
+    ------
+    DataError
+        If a line is bad, or a prompt of the plan stands there under the same id with other text.
+    ConfigError
+        If an arm of the plan was sampled with other settings or another seed.
+    """
+    standing = Standing()
+    arms = {arm.name: arm for arm in plan.arms}
+    digests = {name: plan.draw.digest(arm) for name, arm in arms.items()}
+    for response in read_responses(path):
+        _check_prompt(path, response, plan)
+        _check_settings(path, response, plan, digests)
+        if response.error is None or not retry_errors:
+            standing.add(response, _cost_now(response, arms.get(response.arm)))
+    return standing
+
+
+def _cost_now(response: Response, arm: ArmSpec | None) -> float | None:
+    """What a response cost whose price was not known when it was drawn, by the plan's price."""
+    if arm is None or response.cost_usd is not None:
+        return response.cost_usd
+    return arm.cost_usd(response.prompt_tokens or 0, response.completion_tokens or 0)
+
+
+def _check_prompt(path: Path, response: Response, plan: SamplingPlan) -> None:
+    row = plan.prompts.get(response.id)
+    if row is not None and (row.prompt, row.reference) != (response.prompt, response.reference):
+        raise DataError(
+            f"{row.where}: the id {response.id!r} stands in {path} with another prompt or "
+            "reference; give the prompt a new id, or choose another --out"
+        )
+
+
+def _check_settings(
+    path: Path, response: Response, plan: SamplingPlan, digests: Mapping[str, str]
+) -> None:
+    wanted = digests.get(response.arm)
+    if wanted is None or response.id not in plan.prompts:
+        return
+    held = f"temperature {response.temperature}, max_tokens {response.max_tokens}"
+    if response.settings != wanted:
+        raise ConfigError(
+            f"{path} holds responses of arm {response.arm!r} with other settings (model "
+            f"{response.model}, {held}, or another top-p, template or stop); use the same, or "
+            "choose another --out"
+        )
+    if response.seed != plan.draw.seed_of(response.id, response.arm, response.sample):
+        raise ConfigError(
+            f"{path} holds responses of arm {response.arm!r} from another --seed; use the same, "
+            "or choose another --out"
+        )
