@@ -50,12 +50,12 @@ def measure() -> Report:
     """Both, in one table; CPU time, which other programs on the machine disturb least."""
     model = _model()
     rows, ratios = [], []
-    for words in (12, 40, 80):
-        one, batched, most = _bertscore(model, words)
+    for words in ((1, 12), (1, 40), (20, 60), (1, 80)):
+        one, batched, most = _bertscore(model, *words)
         ratios.append(one / batched)
         rows.append(
             (
-                f"BERTScore, {PROMPTS * SAMPLES} responses of 1 to {words} words",
+                f"BERTScore, {PROMPTS * SAMPLES} responses of {words[0]} to {words[1]} words",
                 f"{batched:.0f} ms",
                 f"{one:.0f} ms",
                 f"{one / batched:.1f} times as fast; scores differ by {most:.0e} at most",
@@ -92,9 +92,9 @@ def _model() -> BertModel:
     return BertModel("minilm")
 
 
-def _bertscore(model: BertModel, words: int) -> tuple[float, float, float]:
+def _bertscore(model: BertModel, shortest: int, longest: int) -> tuple[float, float, float]:
     """Best milliseconds one by one and batched, and by how much the scores differ."""
-    responses, references = _texts(words)
+    responses, references = _texts(shortest, longest)
 
     def one_by_one() -> list[float]:
         pairs = zip(responses, references, strict=True)
@@ -112,14 +112,14 @@ def _bertscore(model: BertModel, words: int) -> tuple[float, float, float]:
     return min(one) * 1000, min(batched) * 1000, float(abs(together - alone).max())
 
 
-def _texts(longest: int) -> tuple[list[str], list[str]]:
-    """Responses of up to ``longest`` words, ``SAMPLES`` to a reference of half as many."""
+def _texts(shortest: int, longest: int) -> tuple[list[str], list[str]]:
+    """Responses of so many words, ``SAMPLES`` to a reference of half as many."""
     draw, words = random.Random(0), WORDS.split()
     responses, references = [], []
     for _ in range(PROMPTS):
-        reference = " ".join(draw.choices(words, k=draw.randint(1, longest // 2)))
+        reference = " ".join(draw.choices(words, k=draw.randint(-(-shortest // 2), longest // 2)))
         for _ in range(SAMPLES):
-            responses.append(" ".join(draw.choices(words, k=draw.randint(1, longest))))
+            responses.append(" ".join(draw.choices(words, k=draw.randint(shortest, longest))))
             references.append(reference)
     return responses, references
 

@@ -65,6 +65,28 @@ def test_neighbour_scores_keep_their_order_whatever_the_unit_of_q():
     assert evaluate_scores(scores, edge, cloud).apgr > 0.7
 
 
+def test_a_soft_neighbour_comes_and_goes_without_a_step() -> None:
+    """Just before and just after the last neighbour changes: a jump of 1/2 with equal weights."""
+    angles = np.array([0.0, 0.4, -0.4])
+    rows = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    edge_q, cloud_q = np.array([0.5, 1.0, 0.0]), np.zeros(3)
+    turns = np.array([1e-5, -1e-5])
+    asked = np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    hard, soft = (
+        NeighbourBaseline.fit(rows, edge_q, cloud_q, k=2, soft=soft).predicted_gap(asked)
+        for soft in (False, True)
+    )
+    assert abs(hard[0] - hard[1]) == pytest.approx(0.5)
+    assert abs(soft[0] - soft[1]) < 1e-3
+    # By hand: near 0.1 rad, the cosines are cos .1, cos .3 and, left out, cos .5.
+    weights = np.cos([0.1, 0.3]) - np.cos(0.5)
+    held = NeighbourBaseline.fit(rows, edge_q, cloud_q, k=2, soft=True)
+    found = held.predicted_gap([[np.cos(0.1), np.sin(0.1)]])
+    assert found == pytest.approx(weights @ [0.5, 1.0] / weights.sum(), rel=1e-4)
+    every = NeighbourBaseline.fit(np.ones((3, 2)), edge_q, cloud_q, k=2, soft=True)
+    assert 0.0 <= every.predicted_gap([[1.0, 1.0]])[0] <= 1.0
+
+
 def test_neighbours_survive_a_zero_vector_and_level_arms():
     level = NeighbourBaseline.fit(np.eye(3), np.ones(3), np.ones(3), k=3)
     assert level.score(np.zeros((2, 3))).tolist() == [0.5, 0.5]

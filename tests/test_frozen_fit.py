@@ -34,10 +34,13 @@ def test_the_network_is_the_baseline_and_the_graph_the_network(tmp_path: Path, k
     targets = np.stack([edge_q, cloud_q, label], axis=1).astype(np.float32)
     tokenizer = RouterTokenizer(router_words(), max_tokens=32)
     rows = fit_rows(table.texts(), targets, tokenizer)
-    model = FrozenFit(config, rows).head(replace(config, fit=kind), targets)
+    frozen = FrozenFit(config, rows, max_bytes=10**9)
+    model = frozen.head(replace(config, fit=kind), targets)
     states = frozen_embeddings(table.texts(), encoder=config.encoder, max_tokens=32)
     if kind == "knn":
-        expected = NeighbourBaseline.fit(states, edge_q, cloud_q, k=7).predicted_gap(states)
+        expected = NeighbourBaseline.fit(states, edge_q, cloud_q, k=7, soft=True).predicted_gap(
+            states
+        )
     elif kind == "ridge":
         expected = RidgeBaseline.fit(states, edge_q, cloud_q).predicted_gap(states)
     else:
@@ -51,6 +54,19 @@ def test_the_network_is_the_baseline_and_the_graph_the_network(tmp_path: Path, k
     scorer = OnnxScorer(to_onnx(scoring, max_tokens=32), tokenizer, score_kind=model.score_kind)
     off = np.abs(scorer.score(table.texts()) - torch_scores(scoring, table.texts(), tokenizer))
     assert np.mean(off < 1e-4) > 0.9
+
+
+def test_a_knn_head_too_large_for_the_graph_stores_fewer_rows(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = tiny_config(tiny_bert(tmp_path), fit="knn", neighbours=7)
+    table = outcomes(80)
+    targets = np.random.default_rng(0).random((80, 3)).astype(np.float32)
+    rows = fit_rows(table.texts(), targets, RouterTokenizer(router_words(), max_tokens=32))
+    head = FrozenFit(config, rows, max_bytes=4 * 32 * 30).head(config, targets).head
+    assert head.rows.shape == (32, 30)
+    assert set(head.gap.tolist()) <= set((targets[:, 0] - targets[:, 1]).tolist())
+    assert "stores 30 of 80 fitted rows, drawn at random" in caplog.text
 
 
 def test_ridge_takes_the_penalty_that_leaving_one_out_prefers() -> None:

@@ -17,6 +17,8 @@ from hybridroute.training.metrics import area_over_random
 
 Floats = NDArray[np.float64]
 
+NEAREST_WEIGHT = 1e-6
+"""What every neighbour weighs at least, so that equally near ones have a mean."""
 _BLOCK = 512
 _NEWTON_STEPS = 50
 _ALPHAS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
@@ -62,15 +64,32 @@ class NeighbourBaseline:
     """The mean gap q(edge) - q(cloud) of the k nearest fitted rows, by cosine.
 
     Simple as it is, it often matches trained routers (arXiv 2505.12601).
+
+    Parameters
+    ----------
+    k : int
+    embeddings : ndarray, shape (n, d)
+        Of unit length.
+    gap : ndarray, shape (n,)
+    soft : bool
+        Weigh each neighbour by how much nearer it is than the first row left out: one that comes
+        or goes weighs nothing then, and the prediction has no steps.
     """
 
     k: int
     embeddings: Floats
     gap: Floats
+    soft: bool = False
 
     @classmethod
     def fit(
-        cls, embeddings: ArrayLike, edge_q: ArrayLike, cloud_q: ArrayLike, *, k: int
+        cls,
+        embeddings: ArrayLike,
+        edge_q: ArrayLike,
+        cloud_q: ArrayLike,
+        *,
+        k: int,
+        soft: bool = False,
     ) -> NeighbourBaseline:
         """Keep the rows: embeddings of shape (n, d), qualities of shape (n,).
 
@@ -87,7 +106,7 @@ class NeighbourBaseline:
         _same_length(unit, gap)
         if not 1 <= k <= len(gap):
             raise ConfigError(f"k is {k}; it must be from 1 to the number of rows, {len(gap)}")
-        return cls(k=k, embeddings=unit, gap=gap)
+        return cls(k=k, embeddings=unit, gap=gap, soft=soft)
 
     def score(self, embeddings: ArrayLike) -> Floats:
         """Scores of embeddings of shape (n, d): the predicted gap, its range laid on [0, 1]."""
@@ -101,8 +120,18 @@ class NeighbourBaseline:
         for start in range(0, len(unit), _BLOCK):
             cosine = unit[start : start + _BLOCK] @ self.embeddings.T
             nearest = np.argpartition(-cosine, self.k - 1, axis=1)[:, : self.k]
-            found[start : start + _BLOCK] = self.gap[nearest].mean(axis=1)
+            weights = self._weights(cosine, nearest) if self.soft else None
+            found[start : start + _BLOCK] = np.average(self.gap[nearest], axis=1, weights=weights)
         return found
+
+    def _weights(self, cosine: Floats, nearest: NDArray[np.intp]) -> Floats:
+        """Of each query's neighbours, shape (n, k)."""
+        near = np.take_along_axis(cosine, nearest, axis=1)
+        last = np.full((len(cosine), 1), -1.0)  # all rows are neighbours: the least there can be
+        if self.k < cosine.shape[1]:
+            last = -np.partition(-cosine, self.k, axis=1)[:, self.k : self.k + 1]
+        weights: Floats = np.maximum(near - last, 0.0) + NEAREST_WEIGHT
+        return weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

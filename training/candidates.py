@@ -101,7 +101,7 @@ class _Fits:
     def frozen(self, config: FitConfig) -> Candidate:
         """A head on the frozen encoder."""
         targets, rows = self._learnt(config)
-        self._frozen = self._frozen or FrozenFit(config, rows)
+        self._frozen = self._frozen or FrozenFit(config, rows, max_bytes=self._line.plan.max_bytes)
         model = self._frozen.head(config, targets.values)
         return _candidate(self._line, model, config, targets, ())
 

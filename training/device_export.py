@@ -15,6 +15,7 @@ from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
 from hybridroute.training.batches import collate, fit_rows, scoring_batches
 from hybridroute.training.export import to_onnx
+from hybridroute.training.held_weights import hold_in_int8
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.parity import FP32, INT8, STEPPED, Parity, parity_of, parity_texts
 from hybridroute.training.quantize import to_int8, weight_products
@@ -32,7 +33,7 @@ _PROBE_TEXTS = 100
 class DeviceModel:
     """The graph to ship, and how far it lies from torch.
 
-    ``kept_fp32`` names the products that were left unquantised to stay within the limits.
+    ``kept_fp32`` names the products computed in fp32, from int8 weights, to stay within the limits.
     """
 
     onnx: bytes
@@ -56,15 +57,15 @@ def export_for_device(
 ) -> DeviceModel:
     """Export, quantise, and refuse what does not agree with torch.
 
-    Where plain int8 breaks a limit, the products that disturb the scores most are left in fp32,
-    one after the other, as long as the file stays under ``max_bytes``.
+    Where plain int8 breaks a limit, the products that disturb the scores most are computed in fp32
+    from weights that stay in int8: first one of them, then twice as many each time.
 
     Parameters
     ----------
     rows : OutcomeTable
         Labelled rows; APGR may hardly move on them.
     max_bytes : int
-        Of the graph. Where plain int8 is larger already, it is no limit, only a warning.
+        Of the int8 graph; a larger one is a warning in the log.
 
     Raises
     ------
@@ -112,23 +113,19 @@ def _within_limits(
     probe: Callable[[bytes], NDArray[np.float32]],
     max_bytes: int,
 ) -> tuple[bytes, Parity, tuple[str, ...]]:
-    kept: list[str] = []
     graph = to_int8(plain)
     if len(graph) > max_bytes:
         logger.warning("the int8 graph has %d bytes, over %d", len(graph), max_bytes)
-        max_bytes = len(plain)
     parity = measured(graph)
     if not parity.breaches(INT8):
         return graph, parity, ()
     logger.info("int8 breaks a limit (%s); looking for what disturbs it", parity.breaches(INT8))
-    for name in _most_disturbing(plain, probe):
-        candidate = to_int8(plain, keep=[*kept, name])
-        if len(candidate) > max_bytes:
-            continue
-        kept.append(name)
-        graph, parity = candidate, measured(candidate)
-        if not parity.breaches(INT8):
-            break
+    worst = _most_disturbing(plain, probe)
+    kept: list[str] = []
+    while len(kept) < len(worst) and parity.breaches(INT8):
+        kept = worst[: max(1, 2 * len(kept))]
+        graph = to_int8(hold_in_int8(plain, kept))
+        parity = measured(graph)
     return graph, parity, tuple(kept)
 
 

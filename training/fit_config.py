@@ -54,7 +54,8 @@ class FitConfig:
     l2 : float
         Penalty of the logistic head on states of unit length.
     neighbours : int
-        Fitted rows whose gaps the kNN head averages; all of them if there are fewer.
+        Fitted rows whose gaps the kNN head averages, weighed by how much nearer they are than the
+        next one; all of them if there are fewer.
     """
 
     fit: FitKind = "deberta"

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hybridroute.edge_runtime.protocols import ScoreKind
+from hybridroute.training.baselines import NEAREST_WEIGHT
 from hybridroute.training.fit_config import PoolingKind
 from hybridroute.training.router_model import ScoringNetwork
 
@@ -31,7 +32,10 @@ class LinearHead(nn.Module):
 
 
 class NeighbourHead(nn.Module):
-    """The mean gap of the k stored rows of largest cosine: (batch, width) to (batch,).
+    """The weighed gap of the k stored rows of largest cosine: (batch, width) to (batch,).
+
+    The weights are those of a soft :class:`NeighbourBaseline`: with equal ones, rounding would
+    exchange the last neighbour for the next and move the score by a step.
 
     Parameters
     ----------
@@ -54,8 +58,12 @@ class NeighbourHead(nn.Module):
 
     def forward(self, unit: Tensor) -> Tensor:
         """Mean gaps of shape (batch,)."""
-        nearest = torch.topk(unit @ self.rows, self.k, dim=1).indices  # (batch, k)
-        return self.gap[nearest].mean(1)
+        cosine = unit @ self.rows  # (batch, n)
+        more = min(self.k + 1, cosine.shape[1])
+        near = torch.topk(cosine, more, dim=1)  # (batch, k + 1)
+        last = near.values[:, self.k :] if more > self.k else -1.0
+        weights = near.values[:, : self.k] - last + NEAREST_WEIGHT  # (batch, k)
+        return (weights * self.gap[near.indices[:, : self.k]]).sum(1) / weights.sum(1)
 
 
 class FrozenRouter(ScoringNetwork):

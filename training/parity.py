@@ -41,7 +41,7 @@ class Limits:
 FP32 = Limits(p99=1e-4, largest=1e-4, apgr=1e-4)
 INT8 = Limits(p99=0.02, largest=0.05, apgr=0.005)
 STEPPED = INT8
-"""For kNN in fp32: a rounding error may exchange the last neighbour for the next one."""
+"""For kNN in fp32: among rows that are all but equally near, a rounding error may pick others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
