@@ -90,7 +90,7 @@ def test_train_refuses_in_one_line(
 
 def test_train_selects_among_fits_and_labels(tmp_path: Path) -> None:
     """The table names each candidate on one line, with its paired interval."""
-    graded = mapped(outcomes(160), lambda edge, _: ((-1.1 if edge else -2.5), -1.0))
+    graded = mapped(outcomes(160), lambda edge, cloud: (edge, 0.5 + 0.6 * cloud))
     rows = write_outcomes(tmp_path / "rows.jsonl", graded)
     encoder = tiny_deberta(tmp_path / "encoder", layers=1)
     asked = ("train", "--outcomes", str(rows), *PAIR, "--out", "b", "--encoder", str(encoder))
