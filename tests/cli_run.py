@@ -26,7 +26,12 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run(
-    *arguments: str, cwd: Path, stdin: str = "", without: Sequence[str] = (), **variables: str
+    *arguments: str,
+    cwd: Path,
+    stdin: str = "",
+    without: Sequence[str] = (),
+    timeout: float = 120,
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
     return subprocess.run(
@@ -37,6 +42,6 @@ def run(
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=timeout,
         check=False,
     )

@@ -90,13 +90,13 @@ def test_train_refuses_in_one_line(
 
 def test_train_selects_among_fits_and_labels(tmp_path: Path) -> None:
     """The table names each candidate on one line, with its paired interval."""
-    graded = mapped(outcomes(160), lambda edge, cloud: (edge, 0.5 + 0.6 * cloud))
+    graded = mapped(outcomes(120), lambda edge, cloud: (edge, 0.5 + 0.6 * cloud))
     rows = write_outcomes(tmp_path / "rows.jsonl", graded)
     encoder = tiny_deberta(tmp_path / "encoder", layers=1)
     asked = ("train", "--outcomes", str(rows), *PAIR, "--out", "b", "--encoder", str(encoder))
     kinds = ("--fit", "deberta", "--fit", "ridge", "--label", "prob", "--label", "trans")
     small = ("--epochs", "1", "--max-tokens", "32", "--weights", "fp32", "--no-baselines")
-    done = run(*asked, *kinds, "--heads", "label", "--select", *small, cwd=tmp_path)
+    done = run(*asked, *kinds, "--heads", "label", "--select", *small, cwd=tmp_path, timeout=280)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     facts = json.loads((tmp_path / "b" / "manifest.json").read_text())["training"]

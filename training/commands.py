@@ -160,13 +160,11 @@ def train(
     Killed at any step, the same command goes on from the last checkpoint. The work folder keeps the
     fitted router in `pretrained`, to be trained on from or shared.
     """
-    _needs_torch()
+    _prepare(threads)
     from hybridroute.training.fit_config import FitConfig
     from hybridroute.training.pipeline import TrainingPlan
-    from hybridroute.training.torch_setup import chosen_precision, use_threads
+    from hybridroute.training.torch_setup import chosen_precision
 
-    use_threads(threads)
-    wanted = _seeds(seeds)
     fits: tuple[FitKind, ...] = tuple(held.value for held in fit or [FitName.DEBERTA])
     labels: tuple[LabelKind, ...] = tuple(held.value for held in label or [LabelName.PROB])
     head_kinds: tuple[HeadsKind, ...] = tuple(held.value for held in heads or [HeadsName.ARMS])
@@ -195,7 +193,7 @@ def train(
         name=name or f"Router: {edge} or {cloud}",
         split_by=split_by.value,
         split_seed=split_seed,
-        seeds=wanted,
+        seeds=_seeds(seeds),
         fits=fits,
         labels=labels,
         heads=head_kinds,
@@ -239,7 +237,8 @@ def _seeds(text: str) -> tuple[int, ...]:
         ) from exc
 
 
-def _needs_torch() -> None:
+def _prepare(threads: int) -> None:
+    """Refuse without torch and its like, quiet them, and set torch's threads."""
     import importlib.util
 
     from hybridroute.edge_runtime.errors import ConfigError
@@ -256,6 +255,9 @@ def _needs_torch() -> None:
     transformers_logging.set_verbosity_error()
     if not sys.stderr.isatty():
         transformers_logging.disable_progress_bar()
+    from hybridroute.training.torch_setup import use_threads
+
+    use_threads(threads)
 
 
 def _show_card(path: Path) -> None:
