@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import os
@@ -16,11 +17,15 @@ import torch
 
 from hybridroute.edge_runtime.errors import TrainingError
 from hybridroute.edge_runtime.onnx_scorer import ATTENTION_MASK, INPUT_IDS, SCORE
+from hybridroute.training.device_deberta import device_form
 from hybridroute.training.router_model import ScoringModule
+
+_OPSET = 23
+"""The first with attention as one operator; onnxruntime has it from 1.23 on."""
 
 
 def to_onnx(module: ScoringModule, *, max_tokens: int) -> bytes:
-    """Export a router in fp32 with dynamic batch and length.
+    """Export a router in fp32 with dynamic batch and length, its encoder in its device form.
 
     Constants are folded before anything is quantised: the projections of the relative-position
     embeddings do not depend on the input.
@@ -30,13 +35,14 @@ def to_onnx(module: ScoringModule, *, max_tokens: int) -> bytes:
     TrainingError
         If torch cannot export this encoder.
     """
-    module.eval()
+    longest = max(max_tokens, 18)
+    module = _for_device(module, longest).eval()
     # Two rows of different length, so that neither dimension is taken for a constant.
     ids = torch.full((2, 17), 5, dtype=torch.int64)
     mask = torch.ones_like(ids)
     mask[1, 11:] = 0
     batch = torch.export.Dim("batch", min=1, max=4096)
-    tokens = torch.export.Dim("tokens", min=2, max=max(max_tokens, 18))
+    tokens = torch.export.Dim("tokens", min=2, max=longest)
     shape = {0: batch, 1: tokens}
     with tempfile.TemporaryDirectory() as folder:
         plain, folded = Path(folder) / "plain.onnx", Path(folder) / "folded.onnx"
@@ -50,6 +56,7 @@ def to_onnx(module: ScoringModule, *, max_tokens: int) -> bytes:
                     output_names=[SCORE],
                     dynamic_shapes=(shape, shape),
                     dynamo=True,
+                    opset_version=_OPSET,
                     external_data=False,
                 )
                 _fold_constants(plain, folded)
@@ -57,6 +64,12 @@ def to_onnx(module: ScoringModule, *, max_tokens: int) -> bytes:
             reason = next(iter(str(exc).strip().splitlines()), type(exc).__name__)
             raise TrainingError(f"torch cannot export this encoder to ONNX: {reason}") from exc
         return folded.read_bytes()
+
+
+def _for_device(module: ScoringModule, max_tokens: int) -> ScoringModule:
+    """A copy with the encoder's device form in its place."""
+    encoder = module.model.encoder
+    return copy.deepcopy(module, {id(encoder): device_form(encoder, max_tokens=max_tokens)})
 
 
 def _fold_constants(source: Path, target: Path) -> None:
