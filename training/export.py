@@ -17,10 +17,10 @@ import torch
 
 from hybridroute.edge_runtime.errors import TrainingError
 from hybridroute.edge_runtime.onnx_scorer import ATTENTION_MASK, INPUT_IDS, SCORE
-from hybridroute.training.device_deberta import device_form
+from hybridroute.training.device_deberta import DeviceDeberta, device_form
 from hybridroute.training.router_model import ScoringModule
 
-_OPSET = 23
+_ATTENTION_OPSET = 23
 """The first with attention as one operator; onnxruntime has it from 1.23 on."""
 
 
@@ -56,7 +56,7 @@ def to_onnx(module: ScoringModule, *, max_tokens: int) -> bytes:
                     output_names=[SCORE],
                     dynamic_shapes=(shape, shape),
                     dynamo=True,
-                    opset_version=_OPSET,
+                    opset_version=_opset(module),
                     external_data=False,
                 )
                 _fold_constants(plain, folded)
@@ -70,6 +70,11 @@ def _for_device(module: ScoringModule, max_tokens: int) -> ScoringModule:
     """A copy with the encoder's device form in its place."""
     encoder = module.model.encoder
     return copy.deepcopy(module, {id(encoder): device_form(encoder, max_tokens=max_tokens)})
+
+
+def _opset(module: ScoringModule) -> int | None:
+    """Torch's default but for the device form: its exporter fails on ModernBERT's attention."""
+    return _ATTENTION_OPSET if isinstance(module.model.encoder, DeviceDeberta) else None
 
 
 def _fold_constants(source: Path, target: Path) -> None:
