@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hybridroute.async_stream import AsyncChatStream
     from hybridroute.client import HybridClient
     from hybridroute.cloud import CloudSettings
+    from hybridroute.controller import ControllerSettings
     from hybridroute.decision import Decision
     from hybridroute.edge_runtime.errors import (
         ArmError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from hybridroute.sessions import SessionSettings
     from hybridroute.setting import Setting
     from hybridroute.stream import ChatStream
+    from hybridroute.targets import Budget, Latency, Quota, Share
 
 __all__ = [
     "Answered",
@@ -49,6 +51,7 @@ __all__ = [
     "ArmUnavailable",
     "AsyncChatStream",
     "AsyncHybridClient",
+    "Budget",
     "Bundle",
     "BundleError",
     "Capabilities",
@@ -58,6 +61,7 @@ __all__ = [
     "CloudSettings",
     "ConfigError",
     "ContextOverflow",
+    "ControllerSettings",
     "DataError",
     "Decision",
     "EngineMissing",
@@ -65,14 +69,17 @@ __all__ = [
     "Expectation",
     "HybridClient",
     "HybridRouteError",
+    "Latency",
     "LlamaArm",
     "ModelMissing",
     "NoCapableArm",
     "Promise",
+    "Quota",
     "RequestError",
     "ScoringError",
     "SessionSettings",
     "Setting",
+    "Share",
     "StandingPromise",
     "StreamInterrupted",
     "TrainingError",
@@ -84,20 +91,25 @@ _HOMES = {
     "Arm": "edge_runtime.protocols",
     "AsyncChatStream": "async_stream",
     "AsyncHybridClient": "async_client",
+    "Budget": "targets",
     "Bundle": "hub",
     "Capabilities": "edge_runtime.protocols",
     "ChatCompletion": "responses",
     "ChatCompletionChunk": "responses",
     "ChatStream": "stream",
     "CloudSettings": "cloud",
+    "ControllerSettings": "controller",
     "Decision": "decision",
     "EngineOptions": "edge_runtime.protocols",
     "Expectation": "expectation",
     "HybridClient": "client",
+    "Latency": "targets",
     "LlamaArm": "edge_runtime.llama_arm",
     "Promise": "promise",
+    "Quota": "targets",
     "SessionSettings": "sessions",
     "Setting": "setting",
+    "Share": "targets",
     "StandingPromise": "promise",
 }
 

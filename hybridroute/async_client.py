@@ -104,7 +104,7 @@ class AsyncHybridClient(Turnable):
         Turnable.__init__(self, client._turning)
         self._client = client
         self._threads = LoopThreads(max_concurrency)
-        self.sessions, self.listeners = client.sessions, client.listeners
+        self.sessions = client.sessions
         self.chat: Chat[
             Coroutine[Any, Any, ChatCompletion], Coroutine[Any, Any, AsyncChatStream]
         ] = Chat(self)

@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from hybridroute.answer_watch import AnswerWatch
-from hybridroute.answered import Listeners
 from hybridroute.arguments import mapping_of, messages_of, tools_of
 from hybridroute.arms import make_arms
 from hybridroute.attempts import Attempts, complete
@@ -113,8 +112,6 @@ class HybridClient(Turnable):
         self._costs = Costs(arms.present)
         self.sessions = Sessions(sessions)
         """The conversations that are remembered."""
-        self.listeners = Listeners()
-        """Those who are told of every finished request, as an :class:`Answered`."""
         self._closed = False
         self.chat: Chat[ChatCompletion, ChatStream] = Chat(self)
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
+from hybridroute.answered import Listeners
+from hybridroute.controller import Controller, ControllerSettings
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.expectation import Expectation
 from hybridroute.policy import ActiveSetting, Policy
@@ -21,6 +26,8 @@ class Turning:
 
     def __init__(self, policy: Policy, wanted: Setting | None) -> None:
         self.policy = policy
+        self.listeners = Listeners()
+        self.controller: Controller | None = None
         self.active = policy.activate(wanted or policy.default)
 
     def turn(self, setting: Setting) -> None:
@@ -37,6 +44,32 @@ class Turnable:
 
     def __init__(self, turning: Turning) -> None:
         self._turning = turning
+
+    @property
+    def listeners(self) -> Listeners:
+        """Those who are told of every finished request, as an :class:`Answered`."""
+        return self._turning.listeners
+
+    @property
+    def controller(self) -> Controller | None:
+        """What moves the dial, if anything does; its ``history`` says when and why."""
+        return self._turning.controller
+
+    def control(
+        self,
+        settings: ControllerSettings | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Have a controller hold a target from now on; None ends it. At most one is at work."""
+        old = self._turning.controller
+        if old is not None:
+            self.listeners.remove(old.listen)
+        self._turning.controller = None
+        if settings is not None:
+            made = Controller(settings, self, clock=clock)
+            self._turning.controller = made
+            self.listeners.add(made.listen)
 
     @property
     def calibrated(self) -> bool:
