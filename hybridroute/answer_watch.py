@@ -117,6 +117,7 @@ class AnswerWatch:
             outcome=outcome,
             error=None if error is None else type(error).__name__,
             usage=usage,
+            costs_usd={} if usage is None else self._costs.at_each_arm(usage),
             streamed=self.streamed,
             first_token_ms=self._first_token_ms,
             total_ms=self._since_start(),

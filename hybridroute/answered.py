@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -31,6 +31,8 @@ class Answered:
         The kind of the error that ended it; never its message.
     usage : Usage or None
         Tokens; None where no arm began to answer.
+    costs_usd : mapping of str to float or None
+        What these tokens cost at each arm, in US dollars; None where its prices are not known.
     streamed : bool
     first_token_ms : float or None
         Streams: from the request to the first token, routing and failed arms included.
@@ -46,6 +48,7 @@ class Answered:
     outcome: Outcome
     error: str | None = None
     usage: Usage | None = None
+    costs_usd: Mapping[str, float | None] = field(default_factory=dict)
     streamed: bool
     first_token_ms: float | None = None
     total_ms: float

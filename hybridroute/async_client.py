@@ -24,6 +24,7 @@ from hybridroute.turning import Turnable
 
 if TYPE_CHECKING:
     from hybridroute.cloud import CloudSettings
+    from hybridroute.decision_log import DecisionLog
 
 MAX_CONCURRENCY = 128
 
@@ -176,6 +177,10 @@ class AsyncHybridClient(Turnable):
             lambda: self._client.begin(request, setting=setting, mode=mode, session=session)
         )
         return AsyncChatStream(stream, self._threads)
+
+    def log_to(self, path: str | os.PathLike[str], *, prompts: bool = False) -> DecisionLog:
+        """Log every finished request to an SQLite file; see :meth:`HybridClient.log_to`."""
+        return self._client.log_to(path, prompts=prompts)
 
     async def warm_up(self) -> None:
         """Load the router and the edge's model; see :meth:`HybridClient.warm_up`."""

@@ -31,6 +31,7 @@ from hybridroute.turning import Turnable, Turning
 
 if TYPE_CHECKING:
     from hybridroute.cloud import CloudSettings
+    from hybridroute.decision_log import DecisionLog
 
 _log = logging.getLogger(__name__)
 
@@ -113,6 +114,7 @@ class HybridClient(Turnable):
         self.sessions = Sessions(sessions)
         """The conversations that are remembered."""
         self._closed = False
+        self._logs: list[DecisionLog] = []
         self.chat: Chat[ChatCompletion, ChatStream] = Chat(self)
 
     @property
@@ -210,6 +212,21 @@ class HybridClient(Turnable):
         )
         return Attempts(decision, (chosen, *others), watch)
 
+    def log_to(self, path: str | os.PathLike[str], *, prompts: bool = False) -> DecisionLog:
+        """Log every finished request to an SQLite file from now on; closed with the client.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be opened or is no such log.
+        """
+        from hybridroute.decision_log import DecisionLog, bundle_name
+
+        log = DecisionLog(path, bundle=bundle_name(self._bundle), prompts=prompts)
+        self._logs.append(log)
+        self.listeners.add(log.listen)
+        return log
+
     def warm_up(self) -> None:
         """Load the router and the edge's model, so that the first answer does not wait for them.
 
@@ -227,6 +244,9 @@ class HybridClient(Turnable):
         self._closed = True
         for arm in self._router.arms:
             arm.close()
+        self.listeners.catch_up()
+        for log in self._logs:
+            log.close()
 
     def __enter__(self) -> Self:
         return self

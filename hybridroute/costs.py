@@ -23,10 +23,12 @@ class Costs:
     def __init__(self, arms: Iterable[Arm]) -> None:
         self.prices = {arm.name: prices_of(arm) for arm in arms}
 
-    def cost_usd(self, arm: str, usage: Usage) -> float | None:
-        """US dollars that these tokens cost at an arm; None where its prices are not known."""
-        prices = self.prices.get(arm)
-        return None if prices is None else prices.cost_usd(usage)
+    def at_each_arm(self, usage: Usage) -> dict[str, float | None]:
+        """US dollars that these tokens cost at each arm; None where its prices are not known."""
+        return {
+            arm: None if prices is None else prices.cost_usd(usage)
+            for arm, prices in self.prices.items()
+        }
 
     def settled(self, decision: Decision, usage: Usage, *, estimated: bool) -> Decision:
         """The decision with what its answer cost and saved.
@@ -34,10 +36,10 @@ class Costs:
         The saving compares with the dearest arm, for the same tokens: an estimate, as another model
         would have said more or less.
         """
-        cost = self.cost_usd(decision.arm, usage)
-        every = [self.cost_usd(arm, usage) for arm in self.prices]
-        known = [one for one in every if one is not None]
-        saved = None if cost is None or len(known) < len(every) else max(known) - cost
+        costs = self.at_each_arm(usage)
+        cost = costs.get(decision.arm)
+        known = [one for one in costs.values() if one is not None]
+        saved = None if cost is None or len(known) < len(costs) else max(known) - cost
         return replace(decision, cost_usd=cost, saved_usd=saved, usage_estimated=estimated)
 
 

@@ -34,7 +34,7 @@ class World:
         self.price = 0.001
         self.asked: list[tuple[float, bool, float]] = []
 
-    def run(self, hours: float, per_second: float = 2.0) -> None:
+    def run(self, hours: float, per_second: float = 1.0) -> None:
         ends = self.now + hours * 3600.0
         while self.now < ends:
             self.now += 1.0 / per_second
@@ -94,42 +94,42 @@ CURVES = {
 def test_a_budget_is_held_and_the_dial_comes_to_rest(
     curve: Callable[[float], float], dial: float
 ) -> None:
-    """All-cloud would cost 7.2 USD/h."""
-    world = World(Budget(usd_per_hour=2.0), dial=dial)
+    """All-cloud would cost 3.6 USD/h."""
+    world = World(Budget(usd_per_hour=1.0), dial=dial)
     world.curve = curve
     world.run(3.0)
-    assert 1.35 <= world.usd_per_hour(1.5) <= 2.1
+    assert 0.65 <= world.usd_per_hour(1.5) <= 1.06
     assert world.changes(1.5) <= 12, "of 180 looks"
 
 
 def test_a_quota_and_a_share_are_held() -> None:
-    quota = World(Quota(cloud_requests=30, window_s=60), dial=1.0)
+    quota = World(Quota(cloud_requests=15, window_s=60), dial=1.0)
     quota.run(3.0)
-    assert 0.7 * 0.25 <= quota.share(1.0) <= 0.27, "30 of 120 a minute"
+    assert 0.7 * 0.25 <= quota.share(1.0) <= 0.27, "15 of 60 a minute"
     share = World(Share(cloud_share=0.4), dial=0.0)
     share.run(3.0)
     assert 0.32 <= share.share(1.0) <= 0.42
 
 
 def test_it_follows_when_traffic_changes() -> None:
-    world = World(Budget(usd_per_hour=2.0))
+    world = World(Budget(usd_per_hour=1.0))
     world.run(2.0)
     before = world.setting.value
     world.price *= 3
     world.run(2.0)
     assert world.setting.value < 0.6 * before
-    assert world.usd_per_hour(1.0) <= 2.2
+    assert world.usd_per_hour(1.0) <= 1.1
     world.price /= 3
     world.run(3.0)
-    assert 1.4 <= world.usd_per_hour(1.0) <= 2.1
+    assert 0.65 <= world.usd_per_hour(1.0) <= 1.06
 
 
 def test_a_target_between_two_settings_is_kept_from_below_and_rarely_tried() -> None:
     """All or nothing at 0.505: no setting gives the budget, and swinging would be no help."""
-    world = World(Budget(usd_per_hour=2.0), dial=0.0)
+    world = World(Budget(usd_per_hour=1.0), dial=0.0)
     world.curve = lambda dial: 1.0 if dial > 0.505 else 0.0
-    world.run(6.0, per_second=1.0)
-    assert world.usd_per_hour(3.0) <= 2.0
+    world.run(6.0)
+    assert world.usd_per_hour(3.0) <= 1.0
     assert world.changes(3.0) <= 24, "of 360 looks"
 
 
@@ -170,7 +170,7 @@ def test_every_change_has_its_cause(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_the_same_traffic_gives_the_same_history() -> None:
     def history() -> Any:
-        world = World(Budget(usd_per_hour=2.0), dial=1.0)
+        world = World(Budget(usd_per_hour=1.0), dial=1.0)
         world.run(1.0)
         return world.controller.history
 

@@ -17,13 +17,14 @@ from hybridroute.cli.demo import demo
 from hybridroute.cli.doctor import doctor
 from hybridroute.cli.models import models
 from hybridroute.cli.output import say
+from hybridroute.cli.replay import replay
 from hybridroute.cli.route import route
 from hybridroute.edge_runtime.errors import HybridRouteError
 
 GROUP = "hybridroute.commands"
 """Entry points of this group are functions ``register(app: typer.Typer) -> None``."""
 
-_COMMANDS = (route, ask, chat, calibrate, doctor, demo)
+_COMMANDS = (route, ask, chat, calibrate, replay, doctor, demo)
 _BUILT_IN = frozenset({*(command.__name__ for command in _COMMANDS), "models"})
 
 

@@ -1,0 +1,73 @@
+"""``hybridroute replay``: what another setting would have done with the logged requests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hybridroute.cli import options
+from hybridroute.cli.output import console, print_json
+
+if TYPE_CHECKING:
+    from hybridroute.replay import Replay
+
+
+def replay(
+    *,
+    log: Annotated[Path, typer.Option(help="The decision log, an SQLite file.")],
+    dial: options.Dial = None,
+    threshold: options.Threshold = None,
+    cost_advantage: options.CostAdvantage = None,
+    bundle: options.Bundle = None,
+    json: options.Json = False,
+) -> None:
+    """Estimate what another dial would have cost, and lost, on the requests of a decision log.
+
+    No model is called. Costs take the tokens of the answers that were given.
+    """
+    from hybridroute.cli.assemble import settings_of
+    from hybridroute.replay import replay as replayed
+    from hybridroute.router_source import open_bundle
+    from hybridroute.setting import Setting
+
+    setting = Setting(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
+    router = settings_of(options.as_flags(bundle=bundle)).router
+    found = replayed(log, setting, open_bundle(router.bundle))
+    if json:
+        print_json(found.to_dict())
+        return
+    out = console()
+    for line in _lines(found):
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def _lines(found: Replay) -> list[str]:
+    lines = [
+        f"{found.requests} requests, at {found.setting} instead (estimates):",
+        f"cloud share {found.cloud_share_was:.1%} -> {found.cloud_share_would_be:.1%}; "
+        f"{found.to_edge} would move to the edge, {found.to_cloud} to the cloud, "
+        f"{found.fixed} were not the score's to decide",
+    ]
+    if found.cost_usd_was is None or found.cost_usd_would_be is None:
+        lines.append("cost unknown: no prices are set for the cloud")
+    else:
+        left_out = f" ({found.unpriced} without a price left out)" if found.unpriced else ""
+        lines.append(
+            f"cost {found.cost_usd_was:.4f} -> {found.cost_usd_would_be:.4f} USD{left_out}"
+        )
+    if found.labelled:
+        lines.append(
+            f"mean quality {found.quality_was:.3f} -> {found.quality_would_be:.3f} on the "
+            f"{found.labelled} requests with labels"
+        )
+    if found.worse_expected is None:
+        lines.append("loss not estimated: the scores are no probabilities for these arms")
+    else:
+        side = "more" if found.worse_expected >= 0 else "fewer"
+        lines.append(
+            f"by the router's scores, {abs(found.worse_expected):.1f} {side} answers would be "
+            "worse than the cloud's"
+        )
+    return lines
