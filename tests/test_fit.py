@@ -117,6 +117,17 @@ def test_the_best_weights_are_kept(tmp_path: Path) -> None:
         torch.testing.assert_close(value, seen[0.9][name], rtol=0, atol=0)
 
 
+def test_with_nothing_to_select_by_the_last_weights_are_kept(tmp_path: Path) -> None:
+    fitted = fit(model(), rows(), CONFIG, select=None, folder=tmp_path / "last")
+    assert (fitted.progress.step, fitted.progress.best_step) == (STEPS, STEPS)
+    assert fitted.progress.history == ()
+    values = iter(range(99))
+    rising = fit(
+        model(), rows(), CONFIG, select=lambda _: float(next(values)), folder=tmp_path / "rising"
+    )
+    assert same(fitted, rising)
+
+
 def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
     """Also where the last of them is smaller; dropout is off, which draws by batch."""
     config = replace(CONFIG, batch_size=4, accumulate=5, dropout=0.0)

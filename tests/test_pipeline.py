@@ -162,6 +162,22 @@ def graded(edge: float, cloud: float) -> tuple[float, float]:
     return (-1.1 if edge else -2.5), -1.0
 
 
+def test_refit_learns_from_the_selection_rows_too(encoder: Path, tmp_path: Path) -> None:
+    plan = tiny_plan(
+        outcomes(120), tiny_config(encoder, epochs=1), tmp_path, seeds=(4,), refit=True
+    )
+    trained = train(plan)
+    split = split_pair(plan.outcomes, EDGE, CLOUD, by="prompt", seed=0)
+    rows = trained.report["split"]["rows"]
+    assert (rows["fit"], rows["select"]) == (len(split.fit) + len(split.select), 0)
+    last = -(-rows["fit"] // plan.config.batch_size)
+    assert trained.report["seeds"] == [{"seed": 4, "select": None, "best_step": last}]
+    hashes = {*split.fit.prompt_hashes(), *split.select.prompt_hashes()}
+    assert set(trained.bundle.manifest.training_hashes) == hashes
+    assert trained.report["report"]["unseen"]["n_seen_in_training"] == 0
+    assert "Selection value" not in trained.bundle.read(CARD).decode()
+
+
 @pytest.mark.parametrize("heads", ["arms", "label"])
 def test_negative_qualities_and_trans(encoder: Path, tmp_path: Path, heads: str) -> None:
     table = mapped(outcomes(200), graded)
@@ -248,6 +264,8 @@ def test_a_plans_choices_are_checked(encoder: Path, tmp_path: Path) -> None:
         ({"seeds": (1, -2)}, "seed -2 is negative"),
         ({"split_seed": -1}, "seed -1 is negative"),
         ({"work": tmp_path / "bundle" / "work"}, "lies in"),
+        ({"refit": True, "select": True}, "no rows to select by"),
+        ({"refit": True, "seeds": (1, 2)}, "no rows to select by"),
     ):
         with pytest.raises(ConfigError, match=said):
             tiny_plan(outcomes(20), tiny_config(encoder), tmp_path, **changes)

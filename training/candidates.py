@@ -109,7 +109,9 @@ class _Fits:
         """The best of the seeds' fine-tuned networks."""
         plan, line = self._line.plan, self._line
         targets, rows = self._learnt(config)
-        selection = SelectionRows.of(line.split.select, plan.edge, plan.cloud, line.tokenizer)
+        selection = None
+        if not plan.refit:
+            selection = SelectionRows.of(line.split.select, plan.edge, plan.cloud, line.tokenizer)
         chosen = fit_seeds(
             rows,
             selection,

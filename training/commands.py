@@ -116,6 +116,12 @@ def train(
             "Repeat it with --select."
         ),
     ] = None,
+    refit: Annotated[
+        bool,
+        typer.Option(
+            "--refit", help="Fit on the selection rows as well, and keep the last weights."
+        ),
+    ] = False,
     encoder: Annotated[
         str, typer.Option(help="minilm, a folder, or a name such as microsoft/deberta-v3-xsmall.")
     ] = "minilm",
@@ -198,6 +204,7 @@ def train(
         labels=labels,
         heads=head_kinds,
         select=select,
+        refit=refit,
         weights=weights.value,
         baselines=baselines,
         sources=tuple(source or ()),

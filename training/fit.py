@@ -45,7 +45,7 @@ def fit(
     rows: FitRows,
     config: FitConfig,
     *,
-    select: Callable[[RouterModel], float],
+    select: Callable[[RouterModel], float] | None,
     folder: Path,
     on_step: Callable[[int, int, float], None] | None = None,
 ) -> Fitted:
@@ -56,8 +56,8 @@ def fit(
     model : RouterModel
         Freshly initialised under ``config.seed``; changed in place.
     rows : FitRows
-    select : callable
-        model -> a value on the selection rows; higher is better.
+    select : callable or None
+        model -> a value on the selection rows; higher is better. None keeps the last weights.
     folder : path
         Holds the last checkpoint and the best weights.
     on_step : callable, optional
@@ -90,7 +90,8 @@ def fit(
             progress = replace(progress, step=progress.step + 1)
             if on_step is not None:
                 on_step(progress.step, total, loss)
-            evaluated = progress.step == total or progress.step % evaluate_every == 0
+            ended = progress.step == total
+            evaluated = ended or (select is not None and progress.step % evaluate_every == 0)
             if evaluated:
                 progress = _keep_if_better(model, progress, select, folder, loss)
             # The best weights and the checkpoint that speaks of them are written together.
@@ -188,10 +189,13 @@ def _step(
 def _keep_if_better(
     model: RouterModel,
     progress: Progress,
-    select: Callable[[RouterModel], float],
+    select: Callable[[RouterModel], float] | None,
     folder: Path,
     loss: float,
 ) -> Progress:
+    if select is None:
+        save_weights(folder / BEST, model)
+        return replace(progress, best_step=progress.step)
     value = float(select(model))
     entry = {"step": progress.step, "loss": round(loss, 5), "select": round(value, 5)}
     logger.info("step %(step)d: loss %(loss).4f, selection value %(select).4f", entry)

@@ -56,10 +56,10 @@ class SelectionRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedFit:
-    """What one seed reached."""
+    """What one seed reached; ``value`` is None where nothing was selected."""
 
     seed: int
-    value: float
+    value: float | None
     best_step: int
     history: tuple[Any, ...]
 
@@ -86,7 +86,7 @@ def new_model(config: FitConfig) -> RouterModel:
 
 def fit_seeds(
     rows: FitRows,
-    selection: SelectionRows,
+    selection: SelectionRows | None,
     config: FitConfig,
     *,
     seeds: Sequence[int],
@@ -96,15 +96,17 @@ def fit_seeds(
     """Fit once per seed and keep the one with the best selection value.
 
     A seed that was finished in ``folder`` before, under the same configuration and rows, is read
-    back instead of fitted again.
+    back instead of fitted again. Without selection rows the last weights of the one seed are kept.
 
     Raises
     ------
     ConfigError
-        If there is no seed.
+        If there is no seed, or several and nothing to select by.
     TrainingError
         As ``fit`` does.
     """
+    if selection is None and len(seeds) > 1:
+        raise ConfigError(f"seeds are {list(seeds)} with no rows to select by; give one seed")
     best: tuple[float, RouterModel, FitConfig] | None = None
     results = []
     for seed in seeds:
@@ -119,7 +121,7 @@ def fit_seeds(
             new_model(seeded),
             rows,
             seeded,
-            select=selection.value,
+            select=None if selection is None else selection.value,
             folder=folder / f"seed-{seed}",
             on_step=progress_of_seed,
         )
@@ -127,7 +129,7 @@ def fit_seeds(
         results.append(
             SeedFit(
                 seed=seed,
-                value=held.best_value,
+                value=None if selection is None else held.best_value,
                 best_step=held.best_step,
                 history=held.history,
             )

@@ -81,7 +81,11 @@ def _what(manifest: Manifest, size: float) -> str:
 def _how_made(manifest: Manifest, facts: Mapping[str, Any]) -> str:
     config, split, labels = facts["config"], facts["split"], facts["labels"]
     rows = ", ".join(f"{name} {count}" for name, count in split["rows"].items())
-    seeds = ", ".join(f"{item['seed']}: {item['select']:.4f}" for item in facts["seeds"])
+    seeds = ", ".join(
+        f"{item['seed']}: {item['select']:.4f}"
+        for item in facts["seeds"]
+        if item["select"] is not None
+    )
     parity = facts["parity"]
     lines = [
         "## How it was made\n",

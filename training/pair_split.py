@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from hybridroute.edge_runtime.errors import ConfigError, DataError
@@ -43,6 +43,19 @@ class PairSplit:
     test: OutcomeTable
     seen: OutcomeTable
     facts: dict[str, Any]
+
+
+def with_selection_fitted(split: PairSplit) -> PairSplit:
+    """The split with its selection rows fitted on, too.
+
+    They select nothing then; they still stand under ``select``, where the export is checked on
+    them.
+    """
+    fit = joined((split.fit, split.select))
+    rows = split.facts["rows"] | {"fit": len(fit), "select": 0}
+    domains = split.facts["domains"]
+    named = domains | {"fit": sorted({*domains["fit"], *domains["select"]}), "select": []}
+    return replace(split, fit=fit, facts=split.facts | {"rows": rows, "domains": named})
 
 
 def split_pair(

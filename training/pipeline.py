@@ -23,7 +23,7 @@ from hybridroute.training.metric_name import metric_of
 from hybridroute.training.model_card import checkpoint_card
 from hybridroute.training.new_bundle import new_manifest, with_report, write_bundle
 from hybridroute.training.outcomes import OutcomeTable
-from hybridroute.training.pair_split import PairSplit, SplitBy, split_pair
+from hybridroute.training.pair_split import PairSplit, SplitBy, split_pair, with_selection_fitted
 from hybridroute.training.pretrained import PretrainedRouter
 from hybridroute.training.report import report_on
 from hybridroute.training.router_model import RouterModel
@@ -51,6 +51,9 @@ class TrainingPlan:
     select : bool
         Judge the exported graph of every fit, label, heads and seed on the selection rows, and
         keep the best; it is needed where there is more than one fit, label or heads.
+    refit : bool
+        Fit on the selection rows, too, with the configuration as it stands, and keep the last
+        weights: once the configuration has been chosen. Takes one fit and one seed.
     weights, max_bytes
         Kind and limit of the exported graph.
     baselines : bool
@@ -78,6 +81,7 @@ class TrainingPlan:
     labels: tuple[LabelKind, ...] = ()
     heads: tuple[HeadsKind, ...] = ()
     select: bool = False
+    refit: bool = False
     weights: WeightKind = "int8"
     max_bytes: int = 32 * 10**6
     baselines: bool = True
@@ -101,6 +105,8 @@ class TrainingPlan:
                 f"{list(self.head_kinds)} are several candidates; give --select to keep the best "
                 "on the selection rows"
             )
+        if self.refit and (self.select or len(self.seeds) > 1):
+            raise ConfigError("refit leaves no rows to select by; give one seed, and no --select")
         out, work = self.out.resolve(), self.work.resolve()
         if work == out or out in work.parents:
             raise ConfigError(f"the work folder {self.work} lies in {self.out}; give another one")
@@ -185,7 +191,7 @@ def _checkpoint(
 
 
 def _split(plan: TrainingPlan) -> PairSplit:
-    return split_pair(
+    split = split_pair(
         plan.outcomes,
         plan.edge,
         plan.cloud,
@@ -193,6 +199,7 @@ def _split(plan: TrainingPlan) -> PairSplit:
         seed=plan.split_seed,
         also_fit=plan.also_fit,
     )
+    return with_selection_fitted(split) if plan.refit else split
 
 
 def _tokenizer(config: FitConfig) -> RouterTokenizer:
