@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import tempfile
-from collections.abc import Collection, Iterator
-from pathlib import Path
+from collections.abc import Collection
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 _EMBEDDING_ROWS = 4096
+_LEVELS = 127.0
 
 
 def weight_products(model: bytes) -> list[str]:
@@ -30,23 +28,78 @@ def to_int8(model: bytes, *, keep: Collection[str] = ()) -> bytes:
     Dynamic int8 takes one activation scale over the whole input of a product, so that a score
     moves a little with its batch-mates: what is served and evaluated is one text at a time.
     """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
     wanted = [name for name in weight_products(model) if name not in keep]
-    if not wanted:  # an empty list would mean "all" to onnxruntime
-        return _embeddings_to_int8(model)
-    with tempfile.TemporaryDirectory() as folder, _quiet():
-        source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
-        source.write_bytes(_embeddings_to_int8(model))
-        quantize_dynamic(
-            source,
-            target,
-            op_types_to_quantize=["MatMul"],
-            nodes_to_quantize=wanted,
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-        )
-        return target.read_bytes()
+    return _products_to_int8(_embeddings_to_int8(model), wanted)
+
+
+def int8_weight(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Whole numbers and a scale per output channel whose products no processor clips.
+
+    Without VNNI, x86 adds the products of two neighbouring inputs (u8, at most 255) and weights in
+    16 bits, and clips what does not fit (`vpmaddubsw`). A score would then depend on the processor.
+    So the positive weights of a pair sum to at most 128, the negative ones to at least -128.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (in, out)
+
+    Returns
+    -------
+    whole : ndarray of int8, shape (in, out)
+    scale : ndarray of float32, shape (out,)
+        ``whole * scale`` is close to ``weight``.
+    """
+    odd = np.zeros((len(weight) % 2, weight.shape[1]), weight.dtype)
+    pairs = np.concatenate([weight, odd]).reshape(-1, 2, weight.shape[1])  # (in / 2, 2, out)
+    one_sign = np.maximum(pairs.clip(min=0).sum(axis=1), -pairs.clip(max=0).sum(axis=1))
+    # Each of the two may be rounded up by a half: 127 and two halves make 128.
+    scale = np.maximum(one_sign.max(axis=0), 1e-12) / _LEVELS  # a single weight counts as a pair
+    return np.rint(weight / scale).astype(np.int8), scale.astype(np.float32)
+
+
+def _products_to_int8(model: bytes, names: Collection[str]) -> bytes:
+    """MatMul becomes DynamicQuantizeLinear, MatMulInteger, Cast and Mul, which onnxruntime fuses.
+
+    Products of the same input share its quantisation.
+    """
+    held = onnx.load_from_string(model)
+    weights = {item.name: item for item in held.graph.initializer}
+    nodes: list[onnx.NodeProto] = []
+    inputs: set[str] = set()
+    whole: set[str] = set()
+    for node in held.graph.node:
+        if node.name not in names:
+            nodes.append(node)
+            continue
+        source, weight, out = node.input[0], node.input[1], node.output[0]
+        if source not in inputs:
+            parts = [f"{source}.u8", f"{source}.u8_scale", f"{source}.u8_zero"]
+            nodes.append(helper.make_node("DynamicQuantizeLinear", [source], parts))
+            inputs.add(source)
+        if weight not in whole:
+            numbers, scale = int8_weight(numpy_helper.to_array(weights[weight]))
+            for part, values in (("int8", numbers), ("int8_scale", scale)):
+                held.graph.initializer.append(numpy_helper.from_array(values, f"{weight}.{part}"))
+            whole.add(weight)
+        integer = [f"{source}.u8", f"{weight}.int8", f"{source}.u8_zero"]
+        scales = [f"{source}.u8_scale", f"{weight}.int8_scale"]
+        nodes += [
+            helper.make_node("MatMulInteger", integer, [f"{out}.int32"]),
+            helper.make_node("Cast", [f"{out}.int32"], [f"{out}.exact"], to=onnx.TensorProto.FLOAT),
+            helper.make_node("Mul", scales, [f"{out}.exact_scale"]),
+            helper.make_node("Mul", [f"{out}.exact", f"{out}.exact_scale"], [out]),
+        ]
+    del held.graph.node[:]
+    held.graph.node.extend(nodes)
+    _drop_unused_weights(held.graph)
+    return bytes(held.SerializeToString())
+
+
+def _drop_unused_weights(graph: onnx.GraphProto) -> None:
+    used = {name for node in graph.node for name in node.input}
+    left = [item for item in graph.initializer if item.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(left)
 
 
 def _embeddings_to_int8(model: bytes) -> bytes:
@@ -84,14 +137,3 @@ def _embeddings_to_int8(model: bytes) -> bytes:
             numpy_helper.from_array(scale.astype(np.float32), f"{name}.scale")
         )
     return bytes(held.SerializeToString())
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """onnxruntime's quantiser logs advice on pre-processing through the root logger."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(level)
