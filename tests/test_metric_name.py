@@ -8,7 +8,7 @@ import pytest
 from report_cases import table_of
 
 from hybridroute.training.metric_name import METRIC, Metric, metric_of, stated_metric
-from hybridroute.training.outcomes import OutcomeTable
+from hybridroute.training.outcomes import OutcomeTable, joined
 
 F1 = {"name": "token-f1", "source": "SQuAD"}
 
@@ -42,3 +42,10 @@ def test_rows_of_different_metrics_are_told(caplog: pytest.LogCaptureFixture) ->
 @pytest.mark.parametrize("training", [{}, {"quality": None}, {"quality": "bartscore"}])
 def test_a_bundle_that_states_nothing_names_no_metric(training: dict[str, object]) -> None:
     assert stated_metric(training) is None
+
+
+def test_many_files_are_counted_not_listed() -> None:
+    names = ", ".join(f"part-{place}.csv" for place in range(9))
+    table = replace(stating({}), source=names)
+    assert metric_of(table).source == "part-0.csv and 8 other files"
+    assert joined((table, table)).source == names

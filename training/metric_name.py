@@ -15,6 +15,7 @@ from hybridroute.training.outcomes import Outcome, OutcomeTable
 METRIC = "metric"
 """A row's key in the outcome table: ``{"name", "source"}`` of its ``quality``."""
 AS_GIVEN = "as given"
+_FEW = 2
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +37,8 @@ def metric_of(table: OutcomeTable) -> Metric:
 
     Rows of different metrics are told in the log, and all their names are kept.
     """
-    held = sorted(
-        {_stated(row) or Metric(name=AS_GIVEN, source=table.source) for row in table.rows}
-    )
+    given = Metric(name=AS_GIVEN, source=_brief(table.source))
+    held = sorted({_stated(row) or given for row in table.rows})
     if len(held) == 1:
         return held[0]
     names = ", ".join(dict.fromkeys(metric.name for metric in held))
@@ -55,6 +55,12 @@ def stated_metric(training: Mapping[str, Any]) -> str | None:
     if not isinstance(name, str):
         return None
     return f"quality {name}" if name == AS_GIVEN else name
+
+
+def _brief(source: str) -> str:
+    """The first of many files, and how many more there are."""
+    first, *more = source.split(", ")
+    return source if len(more) <= _FEW else f"{first} and {len(more)} other files"
 
 
 def _stated(row: Outcome) -> Metric | None:

@@ -250,11 +250,11 @@ def _conflict(one: Outcome, other: Outcome) -> bool:
 
 
 def joined(tables: Iterable[OutcomeTable]) -> OutcomeTable:
-    """One table of all rows, in order; the sources are joined by commas."""
+    """One table of all rows, in order; the sources are joined by commas, each named once."""
     held = tuple(tables)
+    sources = dict.fromkeys(name for table in held for name in table.source.split(", "))
     return OutcomeTable(
-        rows=tuple(row for table in held for row in table.rows),
-        source=", ".join(table.source for table in held),
+        rows=tuple(row for table in held for row in table.rows), source=", ".join(sources)
     )
 
 
