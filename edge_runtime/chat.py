@@ -50,6 +50,9 @@ class ChatRequest:
         _check_range("top_p", self.top_p, 0.0, 1.0)
         _check_whole("max_tokens", self.max_tokens, 1, None)
         _check_whole("n", self.n, 1, 128)
+        _check_whole("seed", self.seed, None, None)
+        _check_range("presence_penalty", self.presence_penalty, -2.0, 2.0)
+        _check_range("frequency_penalty", self.frequency_penalty, -2.0, 2.0)
         _check_stop(self.stop)
 
     @property
@@ -95,18 +98,18 @@ def _check_stop(stop: object) -> None:
         raise RequestError("stop holds an empty or non-text string; give non-empty strings")
 
 
-def _check_whole(name: str, value: float | None, low: int, high: int | None) -> None:
+def _check_whole(name: str, value: float | None, low: int | None, high: int | None) -> None:
     _check_range(name, value, low, high)
     if value is not None and not isinstance(value, int):
         raise RequestError(f"{name} is {value!r}; give a whole number")
 
 
-def _check_range(name: str, value: float | None, low: float, high: float | None) -> None:
+def _check_range(name: str, value: float | None, low: float | None, high: float | None) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise RequestError(f"{name} is {value!r}; give a number")
-    if not value >= low or (high is not None and value > high):
+    if low is not None and (not value >= low or (high is not None and value > high)):
         limits = f"at least {low}" if high is None else f"from {low} to {high}"
         raise RequestError(f"{name} is {value!r}; it must be {limits}")
 
