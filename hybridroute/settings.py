@@ -81,12 +81,31 @@ class CloudEndpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Where ``serve`` listens and how much it takes; None leaves it to :class:`ServerOptions`.
+
+    ``key_env`` is the name of the variable that holds the callers' key; ``cors_origin`` holds web
+    origins, separated by spaces.
+    """
+
+    host: str | None = None
+    port: int | None = None
+    key_env: str | None = None
+    cors_origin: str | None = None
+    max_body_bytes: int | None = None
+    max_answer_tokens: int | None = None
+    max_requests: int | None = None
+    drain_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything, with the file it was read from, if there was one."""
 
     router: RouterSettings = field(default_factory=RouterSettings)
     edge: EdgeSettings = field(default_factory=EdgeSettings)
     cloud: CloudEndpoint = field(default_factory=CloudEndpoint)
+    server: ServerSettings = field(default_factory=ServerSettings)
     file: Path | None = None
 
 
@@ -94,6 +113,7 @@ _SECTIONS: dict[str, type] = {
     "router": RouterSettings,
     "edge": EdgeSettings,
     "cloud": CloudEndpoint,
+    "server": ServerSettings,
 }
 
 
@@ -135,6 +155,7 @@ def load_settings(
         router=RouterSettings(**held["router"]),
         edge=EdgeSettings(**held["edge"]),
         cloud=CloudEndpoint(**held["cloud"]),
+        server=ServerSettings(**held["server"]),
         file=file,
     )
 
@@ -149,7 +170,8 @@ def unknown_variables(environ: Mapping[str, str], settings: Settings) -> list[st
     known = {
         variable_of(name, item.name) for name, kind in _SECTIONS.items() for item in fields(kind)
     }
-    known |= {FILE_VARIABLE, *_OTHER_VARIABLES, settings.cloud.api_key_env or ""}
+    known |= {FILE_VARIABLE, *_OTHER_VARIABLES}
+    known |= {settings.cloud.api_key_env or "", settings.server.key_env or ""}
     return sorted(name for name in environ if name.startswith(_PREFIX) and name not in known)
 
 

@@ -14,17 +14,19 @@ from hybridroute.cli.ask import ask
 from hybridroute.cli.calibrate import calibrate
 from hybridroute.cli.chat import chat
 from hybridroute.cli.demo import demo
+from hybridroute.cli.dial import dial
 from hybridroute.cli.doctor import doctor
 from hybridroute.cli.models import models
 from hybridroute.cli.output import say
 from hybridroute.cli.replay import replay
 from hybridroute.cli.route import route
+from hybridroute.cli.serve import serve
 from hybridroute.edge_runtime.errors import HybridRouteError
 
 GROUP = "hybridroute.commands"
 """Entry points of this group are functions ``register(app: typer.Typer) -> None``."""
 
-_COMMANDS = (route, ask, chat, calibrate, replay, doctor, demo)
+_COMMANDS = (route, ask, chat, serve, dial, calibrate, replay, doctor, demo)
 _BUILT_IN = frozenset({*(command.__name__ for command in _COMMANDS), "models"})
 
 

@@ -72,6 +72,11 @@ CloudKeyEnv = Annotated[
         help="Name of the variable that holds the key; '' for none.", rich_help_panel=_MODELS
     ),
 ]
+Port = Annotated[int | None, typer.Option(help="The server's port.")]
+KeyEnv = Annotated[
+    str | None,
+    typer.Option(help="Name of the variable that holds the server's own key."),
+]
 System = Annotated[str | None, typer.Option(help="A system message before the query.")]
 MaxTokens = Annotated[int | None, typer.Option(help="Longest answer, in tokens.")]
 

@@ -22,6 +22,7 @@ KEY = "sk-test-0123456789"
 RUN_HERE = {
     "embed_in_app.py",
     "own_arm.py",
+    "serve_and_ask.py",
     "stream_and_cancel.py",
     "train_your_pair.py",
     "turn_the_dial.py",
@@ -103,6 +104,17 @@ def test_stream_and_cancel(tmp_path: Path) -> None:
     assert "[cancelled]" not in long
     assert done.stdout.count("first token after") == 2
     assert "the mode is only_on_device" in short
+
+
+@pytest.mark.usefixtures("_small_model")
+def test_serve_and_ask(tmp_path: Path) -> None:
+    done = _run("serve_and_ask.py", "Write one sentence about the sea.", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    whole, _, streamed = done.stdout.partition("[the dial is 0.2]")
+    assert "[edge (smollm2-135m) answers because" in whole
+    assert len(whole.split()) > 8
+    assert len(streamed.split()) > 3
+    assert "No cloud is configured" in done.stderr
 
 
 def test_turn_the_dial(tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""``hybridroute dial``: read or turn the dial of a server on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hybridroute.cli import options
+from hybridroute.cli.output import print_json, printable
+from hybridroute.edge_runtime.errors import ArmUnavailable, ConfigError
+
+if TYPE_CHECKING:
+    from hybridroute.setting import Setting
+
+_TIMEOUT_S = 10.0
+
+
+def dial(
+    value: Annotated[
+        float | None, typer.Argument(help="The dial, 0 to 1; left out, it is only read.")
+    ] = None,
+    *,
+    threshold: options.Threshold = None,
+    cost_advantage: options.CostAdvantage = None,
+    port: options.Port = None,
+    key_env: options.KeyEnv = None,
+    json: options.Json = False,
+) -> None:
+    """Turn the dial of the running server, without a restart; with no value, read it."""
+    from hybridroute.cli.serve import server_key
+    from hybridroute.server.options import DEFAULT_PORT
+    from hybridroute.setting import setting_from
+    from hybridroute.settings import load_settings
+
+    flags = {"server": {"port": port, "key_env": key_env}}
+    server = load_settings(flags, environ=os.environ, folder=Path.cwd()).server
+    setting = setting_from(dial=value, threshold=threshold, cost_advantage=cost_advantage)
+    url = f"http://127.0.0.1:{server.port or DEFAULT_PORT}/v1/hybridroute/dial"
+    body = _asked(url, setting, server_key(server.key_env))
+    if json:
+        print_json(body)
+    else:
+        typer.echo(printable(_sentence(body)))
+
+
+def _asked(url: str, setting: Setting | None, key: str | None) -> dict[str, Any]:
+    import requests
+
+    method = "GET" if setting is None else "PUT"
+    body = None if setting is None else {setting.kind: setting.value}
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    session = requests.Session()
+    session.trust_env = False  # neither a proxy nor ~/.netrc has a say on this machine
+    try:
+        answer = session.request(method, url, json=body, headers=headers, timeout=_TIMEOUT_S)
+        held = answer.json()
+    except requests.ConnectionError as exc:
+        raise ArmUnavailable(f"no server answers at {url}; start one: hybridroute serve") from exc
+    except (requests.RequestException, ValueError) as exc:
+        kind = type(exc).__name__
+        raise ArmUnavailable(f"what answers at {url} is no hybridroute server ({kind})") from exc
+    finally:
+        session.close()
+    if not isinstance(held, dict) or (answer.ok and "expectation" not in held):
+        raise ArmUnavailable(f"what answers at {url} is no hybridroute server")
+    if not answer.ok:
+        error = held.get("error")
+        said = error.get("message") if isinstance(error, dict) else None
+        raise ConfigError(f"the server refused: {said or answer.status_code}")
+    return held
+
+
+def _sentence(body: dict[str, Any]) -> str:
+    said, expected = body["setting"], body["expectation"]
+    parts = [
+        f"{said['kind'].replace('_', ' ')} {said['value']:g}, threshold {body['threshold']:.3f}"
+    ]
+    if expected["cost_advantage"] is not None:
+        parts.append(f"about {expected['cost_advantage']:.0%} of queries stay on the edge")
+        parts.append(f"expected quality drop {expected['quality_drop']:+.3f}")
+    elif expected["reason"]:
+        parts.append(expected["reason"])
+    return "; ".join(parts)

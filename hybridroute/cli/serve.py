@@ -1,0 +1,193 @@
+"""``hybridroute serve``: an OpenAI-compatible server that routes, and a page to see it on."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hybridroute.cli import options
+from hybridroute.cli.output import print_json, say
+from hybridroute.edge_runtime.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hybridroute.server.live import Serving
+    from hybridroute.server.options import ServerOptions
+    from hybridroute.settings import ServerSettings, Settings
+
+_SERVER = "Server"
+
+
+def serve(
+    *,
+    host: Annotated[str | None, typer.Option(help="Address; any but loopback needs a key.")] = None,
+    port: options.Port = None,
+    key_env: options.KeyEnv = None,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="A web origin whose scripts may ask; may be repeated."),
+    ] = None,
+    max_requests: Annotated[
+        int | None, typer.Option(help="Chat requests at a time; more are told 429.")
+    ] = None,
+    drain_s: Annotated[
+        float | None, typer.Option(help="On SIGTERM, seconds that answers may still take.")
+    ] = None,
+    log_json: Annotated[bool, typer.Option(help="Log as JSON lines.")] = False,
+    json: options.Json = False,
+    mode: options.Mode = None,
+    dial: options.Dial = None,
+    threshold: options.Threshold = None,
+    cost_advantage: options.CostAdvantage = None,
+    bundle: options.Bundle = None,
+    edge: options.Edge = None,
+    engine: options.Engine = None,
+    cloud_url: options.CloudUrl = None,
+    cloud_model: options.CloudModel = None,
+    cloud_key_env: options.CloudKeyEnv = None,
+) -> None:
+    """Serve OpenAI's chat API, routed, with a page at / and the dial at /v1/hybridroute/dial.
+
+    Ends on Ctrl-C or SIGTERM once the answers under way are given; reads its settings again on
+    SIGHUP.
+    """
+    models = options.as_flags(
+        mode=mode,
+        dial=dial,
+        threshold=threshold,
+        cost_advantage=cost_advantage,
+        bundle=bundle,
+        edge=edge,
+        engine=engine,
+        cloud_url=cloud_url,
+        cloud_model=cloud_model,
+        cloud_key_env=cloud_key_env,
+    )
+    server = {
+        "host": host,
+        "port": port,
+        "key_env": key_env,
+        "cors_origin": None if cors_origin is None else " ".join(cors_origin),
+        "max_requests": max_requests,
+        "drain_s": drain_s,
+    }
+    require_server()
+    _serve({**models, "server": server}, json=json, log_json=log_json)
+
+
+def require_server() -> None:
+    """Raise ConfigError where the extra is not installed."""
+    try:
+        import prometheus_client  # noqa: F401
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as exc:
+        raise ConfigError(f"serve needs {exc.name}: pip install 'hybridroute[server]'") from exc
+
+
+def _serve(flags: Mapping[str, Mapping[str, Any]], *, json: bool, log_json: bool) -> None:
+    from hybridroute.cli.assemble import settings_of
+    from hybridroute.server.app import make_app
+    from hybridroute.server.logs import log_to_stderr
+    from hybridroute.server.run import listen, serve, url_of
+
+    settings = settings_of(flags)
+    options = server_options(settings.server)
+    log_to_stderr(as_json=log_json)
+    listener = listen(options)
+    try:
+        first = serving_of(settings)
+    except BaseException:
+        listener.close()
+        raise
+    url = url_of(listener)
+
+    def tell() -> None:
+        if json:
+            print_json({"url": url, "pid": os.getpid(), "missing": first.missing}, one_line=True)
+        for line in _greeting(first, url):
+            say(line)
+
+    app = make_app(first, options, remake=lambda: serving_of(settings_of(flags)))
+    serve(app, listener, options, on_start=tell)
+
+
+def server_options(settings: ServerSettings) -> ServerOptions:
+    """The options that the settings and the named variable give.
+
+    Raises
+    ------
+    ConfigError
+        If a value is out of range, or the named variable is not set.
+    """
+    from dataclasses import fields
+
+    from hybridroute.server.options import ServerOptions
+
+    given: dict[str, Any] = {
+        item.name: getattr(settings, item.name)
+        for item in fields(settings)
+        if item.name not in ("key_env", "cors_origin") and getattr(settings, item.name) is not None
+    }
+    origins = tuple((settings.cors_origin or "").split())
+    return ServerOptions(**given, cors_origins=origins, key=server_key(settings.key_env))
+
+
+def server_key(variable: str | None) -> str | None:
+    """The callers' key, from the variable of that name; None where none is named."""
+    if not variable:
+        return None
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise ConfigError(
+            f"the environment variable {variable} is not set; put the server's key in it"
+        )
+    return key
+
+
+def serving_of(settings: Settings) -> Serving:
+    """A client and what is to be said of it; nothing is loaded."""
+    from hybridroute.async_client import AsyncHybridClient
+    from hybridroute.cli.assemble import client_of, edge_of
+    from hybridroute.server.live import Serving
+
+    cloud, mode = settings.cloud, settings.router.mode
+    models = [] if mode == "only_in_cloud" else [("edge", edge_of(settings).model)]
+    if cloud.model is not None and mode != "only_on_device":
+        models.append(("cloud", cloud.model))
+    return Serving(
+        client=AsyncHybridClient.over(client_of(settings)),
+        settings=settings,
+        models=tuple(models),
+        missing=tuple(_missing(settings)),
+    )
+
+
+def _missing(settings: Settings) -> list[str]:
+    from hybridroute.cli.assemble import cloud_of
+    from hybridroute.settings import variable_of
+
+    if settings.router.mode == "only_on_device":
+        return []
+    cloud = cloud_of(settings)
+    if cloud is None:
+        return [
+            "No cloud is configured, so the edge answers everything: give --cloud-model or "
+            f"{variable_of('cloud', 'model')} (and --cloud-url), and put its key in a variable"
+        ]
+    if cloud.key_variable and not os.environ.get(cloud.key_variable, "").strip():
+        return [
+            f"The cloud has no key: the environment variable {cloud.key_variable} is not set. "
+            "Until it is, the edge stands in"
+        ]
+    return []
+
+
+def _greeting(first: Serving, url: str) -> list[str]:
+    arms = ", ".join(f"{name} {model}" for name, model in first.models)
+    lines = [f"hybridroute serves {arms}; {first.client.setting}."]
+    lines += [f"note: {sentence}." for sentence in first.missing]
+    return [*lines, f"API {url}/v1   page {url}/   Ctrl-C ends it."]

@@ -1,0 +1,33 @@
+// Starts the page, and keeps it in step with the server while it is looked at.
+
+import { read } from "/page/api.js";
+import { Conversation } from "/page/chat.js";
+import { Dial } from "/page/dial.js";
+import { showInfo, showStats } from "/page/panels.js";
+
+const EVERY_MS = 2000;
+const state = document.getElementById("state");
+
+function showProblem(error) {
+  if (error) state.textContent = error instanceof TypeError ? "the server does not answer" : error.message;
+}
+
+const dial = new Dial(showProblem);
+
+async function refresh() {
+  try {
+    if (!dial.data) await dial.load();
+    const [info, stats] = await Promise.all([
+      read("/v1/hybridroute/info"), read("/v1/hybridroute/stats"), dial.refresh(),
+    ]);
+    showInfo(info);
+    showStats(stats);
+  } catch (error) {
+    showProblem(error);
+  }
+}
+
+new Conversation(refresh);
+await refresh();
+setInterval(() => { if (!document.hidden) refresh(); }, EVERY_MS);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });

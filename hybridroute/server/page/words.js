@@ -1,0 +1,26 @@
+// How things are said, and the one way elements are made: with text, never with markup.
+
+export function element(name, className = "", text = "") {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text) made.textContent = text;
+  return made;
+}
+
+export const armName = (arm) => ({ edge: "on this device", cloud: "in the cloud" })[arm] ?? arm;
+
+export const percent = (share, digits = 0) =>
+  share === null || share === undefined ? "–" : `${(share * 100).toFixed(digits)} %`;
+
+export function milliseconds(value) {
+  if (value === null || value === undefined) return "–";
+  return value < 1000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(2)} s`;
+}
+
+export function dollars(value) {
+  if (value === 0) return "$0";
+  return value < 0.01 ? `$${value.toPrecision(2)}` : `$${value.toFixed(2)}`;
+}
+
+export const number = (value, digits = 3) =>
+  value === null || value === undefined ? "–" : value.toFixed(digits);

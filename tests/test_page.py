@@ -1,0 +1,193 @@
+"""The page in a real browser: ask, see the arm, turn the dial, see the split change."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from sdk_fakes import FakeScorer, answer, bundle, cloud_arm, edge_arm
+from server_run import ServerRun, serving
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+QUIET = (
+    *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+NASTY = "<img src=x onerror=\"document.title='hacked'\"><b>bold</b>"
+
+
+class LastTurn(FakeScorer):
+    """Judges the newest turn alone, so that one conversation can be split."""
+
+    def assess(self, text: str) -> Any:
+        return super().assess(text.rpartition("\n")[2])
+
+
+class Talker(type(edge_arm())):
+    """Says the same in every answer."""
+
+    def stream(self, request: Any) -> Any:
+        self.script = answer(f"{self.name} says ", NASTY)
+        return super().stream(request)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerRun]:
+    arms = {
+        made.name: Talker(made.name, made.model, made.place) for made in (edge_arm(), cloud_arm())
+    }
+    with ServerRun(serving(bundle=bundle(LastTurn()), **arms)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api")
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip(f"no browser is installed; looked for {', '.join(NAMES)}")
+    as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with api.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=found, args=[*QUIET, *as_root])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Any, server: ServerRun) -> Iterator[Any]:
+    """The page at a phone's width; a script's error, or a breach of the policy, fails the test."""
+    server.put("/v1/hybridroute/dial", {"dial": 0.5})
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on("console", lambda said: complaints.append(said.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    asked: list[str] = []
+    opened.on("request", lambda request: asked.append(request.url))
+    opened.goto(server.url)
+    opened.wait_for_selector("#dial:not([disabled])")
+    yield opened
+    assert [said for said in complaints if "status of 400" not in said] == []
+    assert [url for url in asked if not url.startswith(server.url)] == []
+    context.close()
+
+
+def _ask(page: Any, text: str) -> Any:
+    """Type and send by keyboard; the answer's box once it is whole."""
+    before = page.locator(".answer").count()
+    page.fill("#ask", text)
+    page.keyboard.press("Enter")
+    box = page.locator(".answer").nth(before)
+    box.locator(".time:not(:empty)").wait_for()
+    return box
+
+
+def test_the_arm_and_the_reason_stand_by_each_answer(page: Any) -> None:
+    edge, cloud = _ask(page, "0.9 easy"), _ask(page, "0.1 hard")
+    assert edge.get_attribute("data-arm") == "edge"
+    assert cloud.get_attribute("data-arm") == "cloud"
+    assert "on this device" in edge.locator(".tag").inner_text()
+    assert "0.900 ≥ 0.450" in edge.inner_text()
+    assert "the score 0.100 is below the threshold 0.450" in cloud.inner_text()
+    assert cloud.locator("svg.meter").get_attribute("aria-label").startswith("score 0.100")
+
+
+def test_turning_the_dial_changes_who_answers(page: Any, server: ServerRun) -> None:
+    assert _ask(page, "0.6 middling").get_attribute("data-arm") == "edge"
+    before = {name: page.inner_text(f"#expect-{name}") for name in ("share", "drop", "threshold")}
+    assert before == {"share": "60 %", "drop": "0.150\n20.0 %", "threshold": "0.450"}
+    marker = page.locator(".marker").get_attribute("cx")
+    page.focus("#dial")
+    page.keyboard.press("End")
+    assert page.inner_text("#dial-value") == "1.00"
+    assert page.inner_text("#expect-share") == "20 %"
+    assert page.inner_text("#expect-threshold") == "0.900"
+    assert page.locator(".marker").get_attribute("cx") != marker
+    assert "0.800" in page.locator(".curve svg").get_attribute("aria-label")
+    for _ in range(100):
+        if server.get("/v1/hybridroute/dial").json()["dial"] == 1.0:
+            break
+        page.wait_for_timeout(50)
+    assert _ask(page, "0.6 middling").get_attribute("data-arm") == "cloud"
+    page.locator("#last tr:first-child .tag", has_text="cloud").wait_for()
+    said = page.inner_text("#share-text")
+    stats = server.get("/v1/hybridroute/stats").json()
+    assert said.startswith(f"{stats['cost_advantage']:.0%}".replace("%", " %"))
+    assert page.locator("#last tr").count() == stats["answers"]
+
+
+def test_somebody_else_turns_the_dial(page: Any, server: ServerRun) -> None:
+    server.put("/v1/hybridroute/dial", {"dial": 0.25})
+    page.locator("#dial-value", has_text="0.25").wait_for()
+    server.put("/v1/hybridroute/dial", {"threshold": 0.63})
+    page.locator("#dial-value", has_text="0.70").wait_for()
+
+
+def test_what_a_model_says_is_text(page: Any) -> None:
+    box = _ask(page, "0.9 easy")
+    assert box.locator(".words").inner_text() == f"edge says {NASTY}"
+    assert page.locator(".log img, .log b").count() == 0
+    assert page.title() == "hybridroute"
+
+
+def test_the_mode_of_the_page(page: Any) -> None:
+    page.select_option("#mode", "only_in_cloud")
+    box = _ask(page, "0.9 easy")
+    assert box.get_attribute("data-arm") == "cloud"
+    assert "the mode is only_in_cloud" in box.inner_text()
+
+
+def test_a_refused_question_says_why(page: Any) -> None:
+    page.select_option("#mode", "only_on_device")
+    page.evaluate("document.querySelector('#mode option:checked').value = 'sideways'")
+    page.fill("#ask", "x")
+    page.keyboard.press("Enter")
+    page.locator(".failed").wait_for()
+    assert "mode is 'sideways'" in page.inner_text(".failed")
+    assert page.locator("#send").is_visible()
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_it_fits(page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    _ask(page, "0.9 " + "unbreakable" * 30)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_everything_that_acts_has_a_name(page: Any) -> None:
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll('button, select, textarea, input, svg[role=img]')]
+        .filter((e) => !(e.labels?.length || e.getAttribute('aria-label') || e.textContent.trim()
+            || e.getAttribute('aria-labelledby')))
+        .map((e) => e.outerHTML)"""
+    )
+    assert unnamed == []
+
+
+def test_the_key_is_asked_for(browser: Any) -> None:
+    key = "k" * 32
+    with ServerRun(serving(bundle=bundle(LastTurn())), key=key) as server:
+        page = browser.new_page()
+        page.goto(server.url)
+        page.locator("#key").fill(key)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#dial:not([disabled])")
+        assert _ask(page, "0.9 easy").get_attribute("data-arm") == "edge"
+        assert page.evaluate("localStorage.length") == 0
+        page.close()
+
+
+def test_no_script_makes_markup_of_text() -> None:
+    """And nothing is fetched from anywhere else, or runs inline, which the policy forbids."""
+    home = files("hybridroute.server.page")
+    texts = {item.name: item.read_text("utf-8") for item in home.iterdir() if "." in item.name}
+    scripts = "".join(text for name, text in texts.items() if name.endswith(".js"))
+    markup = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\("
+    assert re.findall(markup, scripts) == []
+    shown = texts["index.html"] + texts["style.css"] + scripts.replace("http://www.w3.org/2000", "")
+    assert re.findall(r"https?://|style=\"|onclick|<script(?! type=\"module\" src=)", shown) == []

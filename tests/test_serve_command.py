@@ -1,0 +1,222 @@
+"""``hybridroute serve`` and ``hybridroute dial`` as processes: start, signals, reload, the end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cloud_server as play
+import pytest
+import requests
+from cli_run import command, environment, run
+from tiny_bundle import write_tiny_bundle
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of a POSIX system")
+
+KEY = "a-server-key-of-some-length"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_bundle(tmp_path_factory.mktemp("serve") / "tiny").path
+
+
+class Served:
+    """One running command."""
+
+    def __init__(self, process: subprocess.Popen[str], start: dict[str, Any]) -> None:
+        self.process = process
+        self.start = start
+        self.url: str = start["url"]
+
+    @property
+    def port(self) -> str:
+        return self.url.rpartition(":")[2]
+
+    def dial(self) -> float:
+        held: float = requests.get(self.url + "/v1/hybridroute/dial", timeout=20).json()["dial"]
+        return held
+
+    def ends(self, how: signal.Signals) -> tuple[int, str]:
+        """Exit code and what it said, after a signal."""
+        self.process.send_signal(how)
+        _, said = self.process.communicate(timeout=60)
+        return self.process.returncode, said
+
+
+@contextmanager
+def _served(cwd: Path, *arguments: str, **variables: str) -> Iterator[Served]:
+    process = subprocess.Popen(
+        command("serve", "--json", "--port", "0", *arguments),
+        cwd=cwd,
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise AssertionError(process.communicate(timeout=60)[1])
+        yield Served(process, json.loads(line))
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=60)
+
+
+def _config(folder: Path, bundle: Path, cloud: str = "", dial: float = 0.5) -> Path:
+    text = f'[router]\nbundle = "{bundle}"\nmode = "only_in_cloud"\ndial = {dial}\n'
+    text += f'[cloud]\nbase_url = "{cloud}"\nmodel = "big-1"\napi_key_env = ""\n'
+    file = folder / "hybridroute.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_it_serves_is_turned_reloads_and_ends(tmp_path: Path, bundle: Path) -> None:
+    with play.CloudServer(play.answer(play.whole("from afar"))) as cloud:
+        file = _config(tmp_path, bundle, cloud.url)
+        with _served(tmp_path) as served:
+            body = {"messages": [{"role": "user", "content": "hello"}]}
+            answered = requests.post(served.url + "/v1/chat/completions", json=body, timeout=60)
+            assert answered.json()["choices"][0]["message"]["content"] == "from afar"
+            assert answered.json()["model"] == "big-1"
+
+            turned = run("dial", "0.8", "--json", "--port", served.port, cwd=tmp_path)
+            assert turned.returncode == 0, turned.stderr
+            assert json.loads(turned.stdout)["dial"] == 0.8 == served.dial()
+            read = run("dial", "--port", served.port, cwd=tmp_path)
+            assert read.stdout.startswith("dial 0.8, threshold 0.8")
+            refused = run("dial", "--threshold", "7", "--port", served.port, cwd=tmp_path)
+            assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
+
+            file.write_text("[router]\ndial = 7\n", encoding="utf-8")
+            assert "dial is 7" in _reloaded(served, ok=False)["message"]
+            assert served.dial() == 0.8
+            _config(tmp_path, bundle, cloud.url, dial=0.3)
+            assert _reloaded(served, ok=True)["message"] == "in force: dial 0.3"
+            assert served.dial() == 0.3
+            code, said = served.ends(signal.SIGTERM)
+    assert code == 0
+    assert "kept the old settings" in said
+    assert "Traceback" not in said
+
+
+def _reloaded(served: Served, *, ok: bool) -> dict[str, Any]:
+    """What the page is told of a reload, once it is done."""
+    served.process.send_signal(signal.SIGHUP)
+    for _ in range(200):
+        held = requests.get(served.url + "/v1/hybridroute/info", timeout=20).json()["reload"]
+        if held is not None and held["ok"] is ok:
+            return dict(held)
+        time.sleep(0.05)
+    raise AssertionError(f"no reload with ok={ok}: {held}")
+
+
+def test_sigterm_lets_a_stream_end(tmp_path: Path, bundle: Path) -> None:
+    """The stream goes on after the signal, whole to its [DONE]; nobody new is let in."""
+    signalled = threading.Event()
+
+    def halting(visit: play.Visit) -> bool:
+        visit.send(play.STREAM_HEAD)
+        visit.send(play.chunked(play.events(play.piece("before "), done=False)))
+        signalled.wait(30)
+        time.sleep(0.5)
+        rest = play.events(play.piece("after"), play.piece(finish="stop"))
+        visit.send(play.chunked(rest) + b"0\r\n\r\n")
+        return True
+
+    with play.CloudServer(halting) as cloud:
+        _config(tmp_path, bundle, cloud.url)
+        with _served(tmp_path) as served:
+            body = {"messages": [{"role": "user", "content": "hello"}], "stream": True}
+            url = served.url + "/v1/chat/completions"
+            with requests.post(url, json=body, stream=True, timeout=60) as answered:
+                pieces = answered.iter_content(None)
+                first = next(pieces)
+                served.process.send_signal(signal.SIGTERM)
+                signalled.set()
+                text = (first + b"".join(pieces)).decode()
+            assert served.process.wait(60) == 0
+    assert "before " in text
+    assert "after" in text
+    assert text.endswith("data: [DONE]\n\n")
+
+
+def test_ctrl_c_ends_with_130(tmp_path: Path, bundle: Path) -> None:
+    with _served(tmp_path, "--bundle", str(bundle), "--mode", "only_on_device") as served:
+        code, said = served.ends(signal.SIGINT)
+    assert code == 130
+    assert "Traceback" not in said
+
+
+def test_without_a_key_it_starts_and_says_what_is_missing(tmp_path: Path, bundle: Path) -> None:
+    arguments = ("--bundle", str(bundle))
+    with _served(tmp_path, *arguments) as served:
+        assert "No cloud is configured" in served.start["missing"][0]
+        _, said = served.ends(signal.SIGTERM)
+        assert "HYBRIDROUTE_CLOUD_MODEL" in said
+    with _served(tmp_path, *arguments, "--cloud-model", "gpt-4o") as served:
+        assert "OPENAI_API_KEY is not set" in served.start["missing"][0]
+
+
+def test_the_port_is_in_use(tmp_path: Path, bundle: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = str(held.getsockname()[1])
+        done = run("serve", "--port", port, "--bundle", str(bundle), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"port {port}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_another_address_needs_a_key(tmp_path: Path, bundle: Path) -> None:
+    open_to_all = ("--host", "0.0.0.0", "--bundle", str(bundle))
+    for more in ((), ("--key-env", "UNSET_KEY")):
+        done = run("serve", *open_to_all, *more, cwd=tmp_path)
+        assert done.returncode == 1
+        assert "key" in done.stderr
+    with _served(tmp_path, *open_to_all, "--key-env", "MY_KEY", MY_KEY=KEY) as served:
+        assert requests.get(served.url + "/v1/models", timeout=20).status_code == 401
+        with_key = ("--port", served.port, "--key-env", "MY_KEY")
+        done = run("dial", "0.4", *with_key, cwd=tmp_path, MY_KEY=KEY)
+        assert done.returncode == 0, done.stderr
+        _, said = served.ends(signal.SIGTERM)
+        assert KEY not in said
+
+
+def test_no_server_answers(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = str(held.getsockname()[1])
+    done = run("dial", "0.4", "--port", port, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "hybridroute serve" in done.stderr
+
+
+def test_without_the_extra_it_says_so(tmp_path: Path) -> None:
+    done = run("serve", cwd=tmp_path, without=("uvicorn",))
+    assert done.returncode == 1
+    assert "pip install 'hybridroute[server]'" in done.stderr
+
+
+def test_a_log_of_json_lines_holds_no_prompt(tmp_path: Path, bundle: Path) -> None:
+    with play.CloudServer(play.answer(play.whole("planted answer"))) as cloud:
+        _config(tmp_path, bundle, cloud.url)
+        with _served(tmp_path, "--log-json") as served:
+            body = {"messages": [{"role": "user", "content": "planted prompt"}]}
+            requests.post(served.url + "/v1/chat/completions", json=body, timeout=60)
+            _, said = served.ends(signal.SIGTERM)
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    (answered,) = [line for line in lines if "arm" in line]
+    assert (answered["arm"], answered["outcome"]) == ("cloud", "done")
+    assert answered["answer_tokens"] == 2
+    assert "planted" not in said
