@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybridroute.cli.output import console, print_json
+from hybridroute.training.calibrate_command import calibrate
 from hybridroute.training.evaluate_command import evaluate
 from hybridroute.training.label_command import label
 from hybridroute.training.outcome_options import (
@@ -86,6 +87,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("train")(train)
     app.command("evaluate")(evaluate)
+    app.command("calibrate")(calibrate)
     app.command("sample")(sample)
     app.command("label")(label)
 

@@ -15,16 +15,22 @@ from hybridroute.calibration import score_quantiles
 from hybridroute.edge_runtime.bundle import CARD, MODEL, TOKENIZER, Bundle
 from hybridroute.edge_runtime.manifest import (
     CalibratedArm,
+    Calibration,
     GoldenVector,
     Manifest,
     ScoreQuantiles,
 )
 from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
+from hybridroute.edge_runtime.promises import Promises
 from hybridroute.routed_text import TEXT_RULE
 from hybridroute.training.calibrate import calibrate
 from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.model_card import model_card
+from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.pair_split import PairSplit
+from hybridroute.training.promise.bundle_rows import paired_rows
+from hybridroute.training.promise.outcomes import QualityRange
+from hybridroute.training.promise.table import promise_table
 
 if TYPE_CHECKING:
     from hybridroute.training.pipeline import TrainingPlan
@@ -53,6 +59,9 @@ def new_manifest(
     scores = scorer.score(table.texts()).astype(np.float64)
     source = f"{len(table)} calibration rows"
     hashes = {*split.fit.prompt_hashes(), *split.select.prompt_hashes()}
+    calibration = calibrate(
+        scores, table.mean_quality(plan.edge), table.mean_quality(plan.cloud), source
+    )
     return Manifest(
         name=plan.name,
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -65,14 +74,28 @@ def new_manifest(
             CalibratedArm(name="edge", model=plan.edge),
             CalibratedArm(name="cloud", model=plan.cloud),
         ),
-        calibration=calibrate(
-            scores, table.mean_quality(plan.edge), table.mean_quality(plan.cloud), source
-        ),
+        calibration=calibration,
+        promises=_promises(plan, table, scorer, calibration),
         score_quantiles=_rounded(score_quantiles(scores, source)),
         golden=tuple(_golden(scorer, text) for text in _GOLDEN),
         training_hashes=tuple(sorted(hashes)),
         training=facts,
     )
+
+
+def _promises(
+    plan: TrainingPlan, table: OutcomeTable, scorer: OnnxScorer, calibration: Calibration
+) -> Promises | None:
+    """None where qualities leave 0 to 1: no range of theirs is known (``calibrate`` takes one)."""
+    qualities = np.concatenate([table.mean_quality(plan.edge), table.mean_quality(plan.cloud)])
+    if qualities.min() < 0.0 or qualities.max() > 1.0:
+        return None
+    keys = table.prompt_hashes()
+    ordered = table.select(sorted(range(len(keys)), key=keys.__getitem__))
+    rows, _ = paired_rows(
+        ordered, plan.edge, plan.cloud, scorer, UNKNOWN_TOKEN_LIMIT, quality_range=QualityRange()
+    )
+    return promise_table(rows, source=calibration.source, calibration=calibration)
 
 
 def _rounded(quantiles: ScoreQuantiles) -> ScoreQuantiles:

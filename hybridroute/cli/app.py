@@ -11,7 +11,6 @@ import typer
 
 from hybridroute._version import __version__
 from hybridroute.cli.ask import ask
-from hybridroute.cli.calibrate import calibrate
 from hybridroute.cli.chat import chat
 from hybridroute.cli.demo import demo
 from hybridroute.cli.dial import dial
@@ -26,7 +25,7 @@ from hybridroute.edge_runtime.errors import HybridRouteError
 GROUP = "hybridroute.commands"
 """Entry points of this group are functions ``register(app: typer.Typer) -> None``."""
 
-_COMMANDS = (route, ask, chat, serve, dial, calibrate, replay, doctor, demo)
+_COMMANDS = (route, ask, chat, serve, dial, replay, doctor, demo)
 _BUILT_IN = frozenset({*(command.__name__ for command in _COMMANDS), "models"})
 
 

@@ -18,6 +18,7 @@ from hybridroute.training.promise.outcomes import LATTICE, Limit, PairedOutcomes
 from hybridroute.training.promise.search import passes, search
 
 _HALVINGS = 6
+_QUICK = 2.5
 _POWER = 1.8
 """Standard errors below the limit at which the tests certify more often than not."""
 _LEAST_ADVANTAGE = 0.01
@@ -65,8 +66,13 @@ class Fitted:
         return {**limit, "delta": round(1.0 - limit["confidence"], 12), **held}
 
 
-def fit_promise(rows: PairedOutcomes, limit: Limit) -> Fitted:
+def fit_promise(rows: PairedOutcomes, limit: Limit, *, quick: bool = False) -> Fitted:
     """Search the thresholds and say what holds.
+
+    Parameters
+    ----------
+    quick : bool
+        Search a little more carefully, and take the limit itself for the bound: for tables.
 
     Raises
     ------
@@ -78,19 +84,20 @@ def fit_promise(rows: PairedOutcomes, limit: Limit) -> Fitted:
         undefined = pgr_undefined(curve_of(rows.scores, rows.edge_q, rows.cloud_q))
         if undefined is not None:
             raise DataError(f"no share of the gap can be promised: {undefined}")
-    found = search(rows, limit)
+    found = search(rows, limit, coarser=_QUICK if quick else 1.0)
     on_edge = rows.place >= found.place
     advantage = float(on_edge.mean())
     feasible = advantage > 0.0
     threshold = float(LATTICE[found.place]) if feasible else ALL_CLOUD_THRESHOLD
     drop = float(np.where(on_edge, rows.cloud_q - rows.edge_q, 0.0).mean()) / _unit(rows, limit)
+    bound = limit.max_drop if feasible else 0.0
     return Fitted(
         limit=limit,
         feasible=feasible,
         threshold=threshold,
         cost_advantage=advantage,
         drop=drop,
-        drop_bound=_bound(rows, limit, found.place, drop) if feasible else 0.0,
+        drop_bound=_bound(rows, limit, found.place, drop) if feasible and not quick else bound,
         n=rows.n,
         needed_n=None if feasible else needed_rows(rows, limit),
         test=found.test,

@@ -39,8 +39,13 @@ class Found:
     test: str
 
 
-def search(rows: PairedOutcomes, limit: Limit) -> Found:
+def search(rows: PairedOutcomes, limit: Limit, *, coarser: float = 1.0) -> Found:
     """The lowest threshold certified for ``limit``.
+
+    Parameters
+    ----------
+    coarser : float
+        As of :func:`critical_values`.
 
     Raises
     ------
@@ -48,7 +53,7 @@ def search(rows: PairedOutcomes, limit: Limit) -> Found:
         If a relative limit has no meaning on the quality's range.
     """
     if is_exact(rows, limit):
-        return Found(place=_exact(rows, limit), test="three-valued")
+        return Found(place=_exact(rows, limit, coarser), test="three-valued")
     return Found(place=_betting(rows, limit), test="betting")
 
 
@@ -111,12 +116,12 @@ def _exact_level(rows: PairedOutcomes, limit: Limit) -> tuple[float, float]:
     return level + limit.max_drop * abs(end) / held.width, delta
 
 
-def _exact(rows: PairedOutcomes, limit: Limit) -> int:
+def _exact(rows: PairedOutcomes, limit: Limit, coarser: float) -> int:
     level, delta = _exact_level(rows, limit)
     if not 0.0 < level < 1.0:
         return 0 if level >= 1.0 else len(LATTICE)
     differing, total = edge_sums(rows)
-    held = critical_values(rows.n, level, delta, most=int(differing[0]))
+    held = critical_values(rows.n, level, delta, most=int(differing[0]), coarser=coarser)
     return int(first_refusal(held.rejects(differing, total)))
 
 

@@ -1,11 +1,9 @@
-"""``hybridroute calibrate``: set the score quantiles from one's own prompts, without labels."""
+"""``hybridroute calibrate --prompts``: the score quantiles of one's own prompts, without labels."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from hybridroute.cli import options
 from hybridroute.cli.output import console, print_json
@@ -16,21 +14,13 @@ if TYPE_CHECKING:
 _TENTHS = tuple(i / 10 for i in range(1, 10))
 
 
-def calibrate(
-    *,
-    prompts: Annotated[
-        Path,
-        typer.Option(help='One prompt a line, or JSON lines with "prompt" or "messages".'),
-    ],
-    out: Annotated[
-        Path, typer.Option(help="Folder of the new bundle; may name the old one.")
-    ] = Path("hybridroute-bundle"),
-    bundle: options.Bundle = None,
-    json: options.Json = False,
-) -> None:
-    """Measure on your own prompts which threshold keeps which share of them on the edge.
+def calibrate_on_prompts(prompts: Path, out: Path, bundle: str | None, *, json: bool) -> None:
+    """Measure on prompts which threshold keeps which share of them on the edge, and say so.
 
-    No labels are needed. Quality stays unmeasured: this says how much goes where, no more.
+    Raises
+    ------
+    DataError, BundleError
+        If the prompts cannot be read, or the new bundle cannot be written.
     """
     from hybridroute.cli.assemble import settings_of
     from hybridroute.own_prompts import read_prompts, with_own_quantiles, write_copy
@@ -40,7 +30,7 @@ def calibrate(
     opened = open_bundle(router.bundle)
     texts = read_prompts(prompts)
     scorer = opened.scorer(threads=router.threads)
-    with _bar() as progress:
+    with scoring_bar() as progress:
         task = progress.add_task("scoring", total=len(texts))
         measured = with_own_quantiles(
             opened,
@@ -103,7 +93,8 @@ def _show(measured: OwnPrompts, out: Path) -> None:
         shown.print("Fewer than 100 prompts: take the shares as rough.", style="yellow")
 
 
-def _bar() -> Any:
+def scoring_bar() -> Any:
+    """A progress bar on standard error, where that is a terminal."""
     from rich.progress import Progress
 
     shown = console(stderr=True)

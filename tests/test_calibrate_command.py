@@ -1,0 +1,186 @@
+"""``hybridroute calibrate --outcomes``: what is printed, written and refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_run import run
+from tiny_bundle import write_tiny_bundle
+
+from hybridroute.edge_runtime.bundle import Bundle
+from hybridroute.edge_runtime.errors import DataError
+from hybridroute.edge_runtime.manifest import GRID, CalibratedArm, Manifest
+from hybridroute.policy import Policy
+from hybridroute.promise import Promise
+from hybridroute.routed_text import prompt_hash
+from hybridroute.setting import Setting
+from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
+from hybridroute.training.promise.bundle_rows import bundle_rows
+from hybridroute.training.promise.outcomes import QualityRange
+from hybridroute.training.readers import write_canonical
+
+ARMS = (CalibratedArm(name="edge", model="small"), CalibratedArm(name="cloud", model="large"))
+WORDS = {"easy": 12.0, "hard": -12.0}
+
+
+def prompt(number: int) -> str:
+    easy = number % 21
+    return f"{'easy ' * easy}{'hard ' * (20 - easy)}number {number}"
+
+
+def rows(n: int = 400, scale: float = 1.0, seed: int = 0) -> OutcomeTable:
+    """The edge is right where the text is easy; the cloud nearly always."""
+    draw = np.random.default_rng(seed)
+    held = []
+    for number in range(n):
+        easy = number % 21
+        edge = float(easy > 15 or draw.random() < 0.2 + 0.75 * easy / 20)
+        cloud = float(easy > 15 or draw.random() < 0.95)
+        arms = {
+            name: ArmOutcome(quality=(scale * value,))
+            for name, value in (("small", edge), ("large", cloud))
+        }
+        held.append(Outcome(id=str(number), prompt=prompt(number), arms=arms))
+    return OutcomeTable(rows=tuple(held), source="made up")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Bundle:
+    return write_tiny_bundle(tmp_path / "tiny", arms=ARMS, weights=WORDS)
+
+
+def calibrated(tmp_path: Path, *arguments: str, table: OutcomeTable | None = None):
+    write_canonical(rows() if table is None else table, tmp_path / "mine.jsonl")
+    return run(
+        *("calibrate", "--bundle", "tiny", "--outcomes", "mine.jsonl", "--out", "new"),
+        *arguments,
+        cwd=tmp_path,
+    )
+
+
+def test_it_prints_what_holds_and_writes_it_into_the_bundle(tiny: Bundle, tmp_path: Path) -> None:
+    names = ("--edge", "small", "--cloud", "large")
+    done = calibrated(tmp_path, *names, "--max-drop", "0.05", "--confidence", "0.9", "--json")
+    assert done.returncode == 0, done.stderr
+    body = json.loads(done.stdout)
+    assert body["feasible"] is True
+    assert 0.05 < body["cost_advantage"] < 0.6
+    assert body["drop"] < body["drop_bound"] <= 0.05
+    assert (body["n"], body["n_seen_in_training"], body["needed_n"]) == (400, 0, None)
+    made = Bundle.load(tmp_path / "new").manifest
+    assert made.promises is not None
+    assert made.promises.dial is not None
+    assert len(made.promises.dial.bounds) == GRID + 1
+    active = Policy(made, ("small", "large")).activate(Setting(promise=Promise(max_drop=0.05)))
+    assert active.threshold == body["threshold"]
+    assert Manifest.from_json(made.to_json()) == made
+
+
+def test_every_dial_setting_has_a_point_value_and_a_bound(tiny: Bundle, tmp_path: Path) -> None:
+    assert calibrated(tmp_path, "--json").returncode == 0
+    manifest = Bundle.load(tmp_path / "new").manifest
+    assert manifest.promises is not None
+    assert manifest.calibration is not None
+    dial, table = manifest.promises.dial, manifest.calibration.dial
+    assert dial is not None
+    assert dial.cost_advantage == pytest.approx(
+        [1 - share for share in table.cloud_share], abs=1e-5
+    )
+    top = manifest.calibration.cloud_quality
+    assert dial.drop == pytest.approx([top - quality for quality in table.quality], abs=1e-5)
+    bounds = [2.0 if bound is None else bound for bound in dial.bounds]
+    assert bounds == sorted(bounds, reverse=True)
+    assert all(bound > drop for bound, drop in zip(bounds, dial.drop, strict=True) if bound)
+
+
+def test_too_few_outcomes_exit_1_with_the_number_needed(tiny: Bundle, tmp_path: Path) -> None:
+    done = calibrated(tmp_path, "--max-drop", "0.01", "--json", table=rows(80))
+    assert done.returncode == 1
+    body = json.loads(done.stdout)
+    assert body["feasible"] is False
+    assert body["needed_n"] > 300
+    assert "80 outcomes do not support" in done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--max-drop", "1.5"), 1, "max_drop is 1.5"),
+        (("--max-drop", "0.05", "--confidence", "1"), 1, "confidence is 1"),
+        (("--max-drop", "0.05", "--quality-range", "1,0"), 1, "low < high"),
+        (("--max-drop", "0.05", "--quality-range", "wide"), 2, "LOW,HIGH"),
+        (("--max-drop", "0.05", "--relative", "--of-gap"), 2, "exclude each other"),
+        (("--edge", "other"), 1, "'other'"),
+    ],
+)
+def test_bad_options(
+    tiny: Bundle, tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = calibrated(tmp_path, *arguments)
+    assert done.returncode == code
+    assert said in " ".join(done.stderr.split())
+
+
+def test_outcomes_or_prompts(tiny: Bundle, tmp_path: Path) -> None:
+    done = run("calibrate", "--bundle", "tiny", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--outcomes (labelled)" in " ".join(done.stderr.split())
+
+
+def test_unbounded_qualities_need_a_stated_range(tiny: Bundle, tmp_path: Path) -> None:
+    table = rows(scale=-3.0)
+    done = calibrated(tmp_path, "--max-drop", "0.15", table=table)
+    assert done.returncode == 1
+    assert "--quality-range LOW,HIGH" in done.stderr
+    ranged = calibrated(
+        tmp_path, "--max-drop", "0.15", "--quality-range=-3,0", "--json", table=table
+    )
+    assert ranged.returncode == 0, ranged.stderr
+    assert json.loads(ranged.stdout)["feasible"] is True
+
+
+def test_another_pair_takes_over_arms_and_dial(tiny: Bundle, tmp_path: Path) -> None:
+    names = ("--edge", "large", "--cloud", "small")
+    done = calibrated(tmp_path, *names, "--json")
+    assert done.returncode == 0, done.stderr
+    made = Bundle.load(tmp_path / "new")
+    assert made.model_names == ("large", "small")
+    assert made.manifest.calibration is not None
+    assert made.manifest.calibration.n == 400
+
+
+def test_rows_seen_in_training_are_left_out_and_counted(tmp_path: Path) -> None:
+    seen = [prompt_hash(prompt(number)) for number in range(0, 400, 4)]
+    bundle = write_tiny_bundle(
+        tmp_path / "tiny", arms=ARMS, weights=WORDS, training_hashes=sorted(seen)
+    )
+    held = bundle_rows(bundle, rows(), "small", "large", quality_range=QualityRange())
+    assert (held.seen, held.rows.n) == (100, 300)
+    assert not set(held.table.prompt_hashes()) & set(seen)
+    with pytest.raises(DataError, match="80 of 81 rows were seen in training, which leaves 1"):
+        few = rows(321).select([*range(0, 320, 4), 1])
+        bundle_rows(bundle, few, "small", "large", quality_range=QualityRange())
+
+
+def test_what_the_router_cannot_read_is_the_clouds(tiny: Bundle) -> None:
+    strange = Outcome(
+        id="x",
+        prompt="这是什么东西",
+        arms={"small": ArmOutcome(quality=(0.0,)), "large": ArmOutcome(quality=(1.0,))},
+    )
+    table = OutcomeTable(rows=(*rows(20).rows, strange), source="made up")
+    held = bundle_rows(tiny, table, "small", "large", quality_range=QualityRange())
+    assert held.out_of_scope == 1
+    at = held.table.texts().index("这是什么东西")
+    assert (held.rows.scores[at], held.rows.loss[at]) == (0.0, 0.0)
+
+
+def test_a_person_reads_a_table(tiny: Bundle, tmp_path: Path) -> None:
+    done = calibrated(tmp_path, "--max-drop", "0.05")
+    assert done.returncode == 0, done.stderr
+    assert "stay on the edge" in done.stdout
+    assert "The new bundle is in new" in done.stdout

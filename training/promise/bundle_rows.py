@@ -1,0 +1,118 @@
+"""Outcomes as a bundle's router sees them: scored, unseen in training, in a fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from hybridroute.edge_runtime.bundle import Bundle
+from hybridroute.edge_runtime.errors import DataError
+from hybridroute.edge_runtime.protocols import Scorer
+from hybridroute.training.outcomes import OutcomeTable
+from hybridroute.training.promise.outcomes import PairedOutcomes, QualityRange
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BundleRows:
+    """Rows to calibrate on, and what was left out.
+
+    Parameters
+    ----------
+    rows : PairedOutcomes
+        In the order of their prompts' hashes, which has nothing to do with their outcomes.
+    table : OutcomeTable
+        The same rows.
+    seen : int
+        Left out: the router was fitted or selected on their prompts.
+    out_of_scope : int
+        Among the rows: the router cannot judge them, so they count as the cloud's.
+    without_the_pair, duplicates : int
+        Left out.
+    """
+
+    rows: PairedOutcomes
+    table: OutcomeTable
+    seen: int
+    out_of_scope: int
+    without_the_pair: int
+    duplicates: int
+
+
+def bundle_rows(
+    bundle: Bundle,
+    table: OutcomeTable,
+    edge: str,
+    cloud: str,
+    *,
+    quality_range: QualityRange,
+    threads: int = 2,
+    progress: Progress | None = None,
+) -> BundleRows:
+    """Score a pair's rows with a bundle's exported router.
+
+    Raises
+    ------
+    DataError
+        If no row has both arms, all were seen in training, or a quality is outside the range.
+    """
+    pair = table.with_pair(edge, cloud)
+    unique = pair.table.deduplicated()
+    known = set(bundle.manifest.training_hashes)
+    keys = unique.table.prompt_hashes()
+    order = sorted((key, at) for at, key in enumerate(keys) if key not in known)
+    kept = unique.table.select([at for _, at in order])
+    seen = len(keys) - len(kept)
+    if len(kept) < 2:
+        raise DataError(
+            f"{seen} of {len(keys)} rows were seen in training, which leaves {len(kept)}; give "
+            "outcomes of other prompts, some hundreds at least"
+        )
+    scorer, limit = bundle.scorer(threads=threads), bundle.manifest.unknown_token_limit
+    rows, outside = paired_rows(
+        kept, edge, cloud, scorer, limit, quality_range=quality_range, progress=progress
+    )
+    return BundleRows(
+        rows=rows,
+        table=kept,
+        seen=seen,
+        out_of_scope=outside,
+        without_the_pair=pair.dropped,
+        duplicates=unique.duplicates,
+    )
+
+
+def paired_rows(
+    table: OutcomeTable,
+    edge: str,
+    cloud: str,
+    scorer: Scorer,
+    unknown_token_limit: float,
+    *,
+    quality_range: QualityRange,
+    progress: Progress | None = None,
+) -> tuple[PairedOutcomes, int]:
+    """Score rows one by one, as a client does, and count those that are out of scope.
+
+    A row that is out of scope is the cloud's whatever the threshold: it loses nothing, and its
+    score of 0 keeps it off the edge at every threshold but 0.
+    """
+    scores = np.empty(len(table))
+    outside = np.zeros(len(table), dtype=np.bool_)
+    for at, text in enumerate(table.texts()):
+        seen = scorer.assess(text)
+        outside[at] = seen.unknown_share > unknown_token_limit
+        scores[at] = 0.0 if outside[at] else seen.score
+        if progress is not None:
+            progress(at + 1, len(table))
+    edge_q, cloud_q = table.mean_quality(edge), table.mean_quality(cloud)
+    rows = PairedOutcomes(
+        scores=scores,
+        edge_q=np.where(outside, cloud_q, edge_q),
+        cloud_q=cloud_q,
+        quality_range=quality_range,
+    )
+    return rows, int(outside.sum())

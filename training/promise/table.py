@@ -1,0 +1,112 @@
+"""Every promise that a bundle is to hold, from one set of outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hybridroute.edge_runtime.manifest import Calibration
+from hybridroute.edge_runtime.promises import DialBounds, KeptPromise, Promises
+from hybridroute.training.promise.fit import Fitted, fit_promise
+from hybridroute.training.promise.outcomes import Limit, PairedOutcomes
+
+LIMITS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2)
+RELATIVE_LIMITS = (0.01, 0.02, 0.05, 0.1)
+CONFIDENCES = (0.9, 0.95)
+_DIGITS = 6
+
+
+def promise_table(
+    rows: PairedOutcomes,
+    *,
+    source: str,
+    seen: int = 0,
+    calibration: Calibration | None = None,
+    asked: Sequence[Fitted] = (),
+) -> Promises:
+    """Fit the usual limits, and put those asked for in their place among them.
+
+    Parameters
+    ----------
+    rows : PairedOutcomes
+    source : str
+        Where they come from, for the manifest.
+    seen : int
+        Rows left out because the router had seen them.
+    calibration : Calibration or None
+        Its dial's settings get point value and bound; none without one.
+    asked : sequence of Fitted
+        Fitted on the same rows.
+    """
+    found = {(held.limit.kind, held.limit.max_drop, held.limit.confidence): held for held in asked}
+    for limit in _limits(rows):
+        key = (limit.kind, limit.max_drop, limit.confidence)
+        if key not in found:
+            found[key] = fit_promise(rows, limit, quick=True)
+    kept = tuple(_kept(held) for _, held in sorted(found.items()))
+    held_range = rows.quality_range
+    return Promises(
+        source=source,
+        n=rows.n,
+        n_seen_in_training=seen,
+        quality_low=held_range.low,
+        quality_high=held_range.high,
+        kept=kept,
+        dial=None if calibration is None else _dial(rows, calibration, kept),
+    )
+
+
+def _limits(rows: PairedOutcomes) -> list[Limit]:
+    held = rows.quality_range
+    limits = [
+        Limit(max_drop=drop * held.width, confidence=confidence)
+        for confidence in CONFIDENCES
+        for drop in LIMITS
+        if drop * held.width < 1.0
+    ]
+    if held.low >= 0.0 or held.high <= 0.0:
+        limits += [Limit(max_drop=drop, kind="relative") for drop in RELATIVE_LIMITS]
+    return limits
+
+
+def _kept(held: Fitted) -> KeptPromise:
+    return KeptPromise(
+        kind=held.limit.kind,
+        max_drop=held.limit.max_drop,
+        confidence=held.limit.confidence,
+        feasible=held.feasible,
+        threshold=held.threshold,
+        cost_advantage=round(held.cost_advantage, _DIGITS),
+        drop=round(held.drop, _DIGITS),
+        drop_bound=round(held.drop_bound, _DIGITS),
+        needed_n=held.needed_n,
+        test=held.test,
+    )
+
+
+def _dial(
+    rows: PairedOutcomes, calibration: Calibration, kept: Sequence[KeptPromise]
+) -> DialBounds:
+    """Point value and bound of each of the dial's thresholds, on these rows."""
+    order = np.argsort(rows.scores)
+    loss = (rows.cloud_q - rows.edge_q)[order]
+    lost = np.append(np.cumsum(loss[::-1])[::-1], 0.0) / rows.n
+    thresholds = np.array(calibration.dial.thresholds)
+    first = np.searchsorted(rows.scores[order], thresholds, side="left")
+    confidence = CONFIDENCES[0]
+    tested = [
+        held
+        for held in kept
+        if held.kind == "absolute" and held.confidence == confidence and held.feasible
+    ]
+    bounds: list[float | None] = [
+        min((held.max_drop for held in tested if held.threshold <= threshold), default=None)
+        for threshold in calibration.dial.thresholds
+    ]
+    return DialBounds(
+        confidence=confidence,
+        cost_advantage=tuple(np.round(1.0 - first / rows.n, _DIGITS).tolist()),
+        drop=tuple(np.round(lost[first], _DIGITS).tolist()),
+        bounds=tuple(0.0 if at == rows.n else held for at, held in zip(first, bounds, strict=True)),
+    )
