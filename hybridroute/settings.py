@@ -85,7 +85,7 @@ class ServerSettings:
     """Where ``serve`` listens and how much it takes; None leaves it to :class:`ServerOptions`.
 
     ``key_env`` is the name of the variable that holds the callers' key; ``cors_origin`` holds web
-    origins, separated by spaces.
+    origins, separated by spaces; ``log`` is the decision log's file.
     """
 
     host: str | None = None
@@ -96,6 +96,7 @@ class ServerSettings:
     max_answer_tokens: int | None = None
     max_requests: int | None = None
     drain_s: float | None = None
+    log: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -211,7 +211,7 @@ def test_without_the_extra_it_says_so(tmp_path: Path) -> None:
 def test_a_log_of_json_lines_holds_no_prompt(tmp_path: Path, bundle: Path) -> None:
     with play.CloudServer(play.answer(play.whole("planted answer"))) as cloud:
         _config(tmp_path, bundle, cloud.url)
-        with _served(tmp_path, "--log-json") as served:
+        with _served(tmp_path, "--log-json", "--log", "decisions.db") as served:
             body = {"messages": [{"role": "user", "content": "planted prompt"}]}
             requests.post(served.url + "/v1/chat/completions", json=body, timeout=60)
             _, said = served.ends(signal.SIGTERM)
@@ -220,3 +220,6 @@ def test_a_log_of_json_lines_holds_no_prompt(tmp_path: Path, bundle: Path) -> No
     assert (answered["arm"], answered["outcome"]) == ("cloud", "done")
     assert answered["answer_tokens"] == 2
     assert "planted" not in said
+    replayed = run("replay", "--log", "decisions.db", "--dial", "0.2", "--json", cwd=tmp_path)
+    assert replayed.returncode == 0, replayed.stderr
+    assert b"planted" not in (tmp_path / "decisions.db").read_bytes()

@@ -36,6 +36,9 @@ def serve(
     drain_s: Annotated[
         float | None, typer.Option(help="On SIGTERM, seconds that answers may still take.")
     ] = None,
+    log: Annotated[
+        str | None, typer.Option(help="An SQLite file for the decisions, for `replay`; no prompts.")
+    ] = None,
     log_json: Annotated[bool, typer.Option(help="Log as JSON lines.")] = False,
     json: options.Json = False,
     mode: options.Mode = None,
@@ -73,6 +76,7 @@ def serve(
         "cors_origin": None if cors_origin is None else " ".join(cors_origin),
         "max_requests": max_requests,
         "drain_s": drain_s,
+        "log": log,
     }
     require_server()
     _serve({**models, "server": server}, json=json, log_json=log_json)
@@ -130,7 +134,8 @@ def server_options(settings: ServerSettings) -> ServerOptions:
     given: dict[str, Any] = {
         item.name: getattr(settings, item.name)
         for item in fields(settings)
-        if item.name not in ("key_env", "cors_origin") and getattr(settings, item.name) is not None
+        if item.name not in ("key_env", "cors_origin", "log")
+        and getattr(settings, item.name) is not None
     }
     origins = tuple((settings.cors_origin or "").split())
     return ServerOptions(**given, cors_origins=origins, key=server_key(settings.key_env))
@@ -158,8 +163,11 @@ def serving_of(settings: Settings) -> Serving:
     models = [] if mode == "only_in_cloud" else [("edge", edge_of(settings).model)]
     if cloud.model is not None and mode != "only_on_device":
         models.append(("cloud", cloud.model))
+    client = AsyncHybridClient.over(client_of(settings))
+    if settings.server.log is not None:
+        client.log_to(settings.server.log)
     return Serving(
-        client=AsyncHybridClient.over(client_of(settings)),
+        client=client,
         settings=settings,
         models=tuple(models),
         missing=tuple(_missing(settings)),
