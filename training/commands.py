@@ -26,7 +26,7 @@ from hybridroute.training.outcome_options import (
 from hybridroute.training.sample_command import sample
 
 if TYPE_CHECKING:
-    from hybridroute.training.fit_config import FitKind, HeadsKind, LabelKind
+    from hybridroute.training.fit_config import FitKind, HeadsKind, LabelKind, Precision
     from hybridroute.training.pipeline import TrainingPlan
 
 
@@ -168,10 +168,9 @@ def train(
     Killed at any step, the same command goes on from the last checkpoint. The work folder keeps the
     fitted router in `pretrained`, to be trained on from or shared.
     """
-    _prepare(threads)
+    chosen = _prepare(threads, precision)
     from hybridroute.training.fit_config import FitConfig
     from hybridroute.training.pipeline import TrainingPlan
-    from hybridroute.training.torch_setup import chosen_precision
 
     fits: tuple[FitKind, ...] = tuple(held.value for held in fit or [FitName.DEBERTA])
     labels: tuple[LabelKind, ...] = tuple(held.value for held in label or [LabelName.PROB])
@@ -188,7 +187,7 @@ def train(
         accumulate=accumulate,
         patience=patience,
         learning_rate=learning_rate,
-        precision=chosen_precision(precision.value),
+        precision=chosen,
     )
     plan = TrainingPlan(
         outcomes=read_table([*outcomes, *(more or [])], alias or []),
@@ -246,8 +245,8 @@ def _seeds(text: str) -> tuple[int, ...]:
         ) from exc
 
 
-def _prepare(threads: int) -> None:
-    """Refuse without torch and its like, quiet them, and set torch's threads."""
+def _prepare(threads: int, precision: PrecisionName) -> Precision:
+    """Refuse without torch and its like, quiet them, set torch's threads; the precision to use."""
     import importlib.util
 
     from hybridroute.edge_runtime.errors import ConfigError
@@ -264,9 +263,10 @@ def _prepare(threads: int) -> None:
     transformers_logging.set_verbosity_error()
     if not sys.stderr.isatty():
         transformers_logging.disable_progress_bar()
-    from hybridroute.training.torch_setup import use_threads
+    from hybridroute.training.torch_setup import chosen_precision, use_threads
 
     use_threads(threads)
+    return chosen_precision(precision.value)
 
 
 def _show_card(path: Path) -> None:
