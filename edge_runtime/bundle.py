@@ -170,11 +170,16 @@ def check_place(path: str | Path) -> Path:
     return folder
 
 
-def default_bundle_path() -> Path:
-    """Where the bundle that comes with the package lies."""
+def packaged_bundle_path(name: str) -> Path:
+    """Where a bundle lies that comes with the package: ``default``, or the demo's own, ``demo``."""
     from importlib.resources import files
 
-    return Path(str(files("hybridroute"))) / "bundles" / "default"
+    return Path(str(files("hybridroute"))) / "bundles" / name
+
+
+def default_bundle_path() -> Path:
+    """Where the bundle lies that is taken if none is named."""
+    return packaged_bundle_path("default")
 
 
 def _replaceable(folder: Path) -> bool:

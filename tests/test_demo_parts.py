@@ -16,7 +16,7 @@ from hybridroute.decision import Decision
 from hybridroute.demo import stand_in
 from hybridroute.demo.launch import StandInCloud
 from hybridroute.demo.queries import QUERIES, read_queries
-from hybridroute.demo.session import Answer, own_quantiles, requested_share, split_of
+from hybridroute.demo.session import Answer, demo_bundle, requested_share, split_of
 from hybridroute.demo.show import show_answers
 from hybridroute.edge_runtime.errors import ArmUnavailable, EngineMissing
 from hybridroute.routed_text import routed_text
@@ -66,12 +66,22 @@ def test_the_queries_are_varied_and_none_is_a_packaged_prompt():
 
 def test_the_packaged_prompts_set_the_shares(tmp_path):
     bundle = write_tiny_bundle(tmp_path / "b")
-    own = own_quantiles(bundle, threads=1)
+    own, basis = demo_bundle(bundle, ("one", "another"), threads=1)
     prompts = packaged_prompts()
-    assert len(set(prompts)) == len(prompts) == own.n >= 80
+    assert len(set(prompts)) == len(prompts) >= 80
+    assert basis == f"shares measured on {len(prompts)} packaged prompts"
     scores = bundle.scorer(threads=1).score(prompts)
-    median = own.bundle.manifest.score_quantiles.values[500]
+    median = own.manifest.score_quantiles.values[500]
     assert (scores >= median).mean() == pytest.approx(0.5, abs=1 / len(prompts))
+
+
+def test_a_bundle_of_these_models_is_taken_as_it_is():
+    bundle = sdk_bundle()
+    models = tuple(arm.model for arm in bundle.manifest.arms)
+    assert demo_bundle(bundle, models, threads=1) == (
+        bundle,
+        f"calibrated for these two models on {bundle.manifest.calibration.n} prompts",
+    )
 
 
 def test_own_queries_are_read(tmp_path):

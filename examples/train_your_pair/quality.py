@@ -34,10 +34,10 @@ def checked(query: str, response: str, reference: str | None) -> float:
     first = {"contains": _CONTAINS, "numeric": _NUMERIC, "similar": _SIMILAR}[row["check"]]
     # Another way to say a number is in words: "fifty" for 50.
     other = _SIMILAR if first is _SIMILAR else _CONTAINS
-    found = [first.judge(Item(query=query, response=response, reference=reference))]
-    for one in row["accept"]:
-        found.append(other.judge(Item(query=query, response=response, reference=one)))
-    return max(found)
+    judges = [(first, reference), *((other, one) for one in row["accept"])]
+    return max(
+        judge.judge(Item(query=query, response=response, reference=one)) for judge, one in judges
+    )
 
 
 @cache

@@ -83,19 +83,19 @@ def _play(
     from hybridroute.cli.assemble import edge_of
     from hybridroute.client import HybridClient
     from hybridroute.demo.launch import StandInCloud
-    from hybridroute.demo.session import own_quantiles
+    from hybridroute.demo.session import demo_bundle
     from hybridroute.demo.stand_in import MODEL
+    from hybridroute.edge_runtime.bundle import packaged_bundle_path
     from hybridroute.router_source import open_bundle
 
     arm = edge_of(settings)
-    bundle = open_bundle(settings.router.bundle)
+    held = open_bundle(settings.router.bundle or packaged_bundle_path("demo"))
     _require(settings.edge.model or arm.model, MODEL)
-    progress("measuring the router's scores on the demo's packaged prompts")
-    own = own_quantiles(bundle, threads=settings.router.threads)
+    bundle, basis = demo_bundle(held, (arm.model, MODEL), threads=settings.router.threads)
     progress(f"starting the stand-in cloud: {MODEL}, in a process of its own on 127.0.0.1")
     with (
         StandInCloud() as cloud,
-        HybridClient(own.bundle, edge=arm, cloud=cloud.arm()) as client,
+        HybridClient(bundle, edge=arm, cloud=cloud.arm()) as client,
     ):
         progress(f"loading {arm.model} in this process")
         client.warm_up()
@@ -103,7 +103,7 @@ def _play(
             _print_lines(client, queries, dials, max_tokens=max_tokens)
             return
         out = console()
-        _introduce(out, client, arm, cloud.settings.base_url, own.n)
+        _introduce(out, client, arm, cloud.settings.base_url, basis)
         _print_tables(out, client, queries, dials, max_tokens=max_tokens)
 
 
@@ -121,16 +121,14 @@ def _require(*models: str) -> None:
         raise ModelMissing("; ".join(missing))
 
 
-def _introduce(
-    out: Console, client: HybridClient, arm: LlamaArm, address: str, prompts: int
-) -> None:
+def _introduce(out: Console, client: HybridClient, arm: LlamaArm, address: str, basis: str) -> None:
     from hybridroute.demo.stand_in import MODEL
 
     out.print("hybridroute demo", style="bold")
     rows = {
         "edge": f"{arm.model}, in this process ({arm.engine_name})",
         "cloud": f"{MODEL}, a stand-in for a large one, at {address}",
-        "router": f"{client.bundle.manifest.name}; shares measured on {prompts} packaged prompts",
+        "router": f"{client.bundle.manifest.name}; {basis}",
     }
     for name, what in rows.items():
         out.print(f"  {name:<8}{what}", markup=False)

@@ -12,7 +12,7 @@ from hybridroute.client import HybridClient
 from hybridroute.decision import Decision
 from hybridroute.demo.queries import Query
 from hybridroute.edge_runtime.bundle import Bundle
-from hybridroute.own_prompts import OwnPrompts, with_own_quantiles
+from hybridroute.own_prompts import with_own_quantiles
 
 SEED = 0
 
@@ -83,12 +83,20 @@ class Split:
         }
 
 
-def own_quantiles(bundle: Bundle, *, threads: int) -> OwnPrompts:
-    """The bundle with quantiles from the packaged prompts, in memory."""
+def demo_bundle(bundle: Bundle, models: tuple[str, str], *, threads: int) -> tuple[Bundle, str]:
+    """The bundle to route with, and in words what its numbers come from.
+
+    A bundle that was calibrated for these models, edge and cloud, is taken as it is; any other gets
+    quantiles from the packaged prompts, in memory, for its own are of other traffic.
+    """
+    calibration = bundle.manifest.calibration
+    if bundle.model_names == models and calibration is not None:
+        return bundle, f"calibrated for these two models on {calibration.n} prompts"
     held = (files("hybridroute.demo") / "prompts.txt").read_text(encoding="utf-8")
     prompts = [line for line in held.splitlines() if line.strip()]
     source = "hybridroute demo, its packaged prompts"
-    return with_own_quantiles(bundle, bundle.scorer(threads=threads), prompts, source=source)
+    own = with_own_quantiles(bundle, bundle.scorer(threads=threads), prompts, source=source)
+    return own.bundle, f"shares measured on {own.n} packaged prompts"
 
 
 def answers(
