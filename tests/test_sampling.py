@@ -6,7 +6,7 @@ import pytest
 
 from hybridroute.edge_runtime.chat import ChatRequest
 from hybridroute.edge_runtime.errors import RequestError
-from hybridroute.edge_runtime.sampling import sampling_of
+from hybridroute.edge_runtime.sampling import Sampling, sampling_of
 
 MESSAGES = ({"role": "user", "content": "Hello"},)
 
@@ -40,4 +40,4 @@ def test_a_seed_or_temperature_0_must_repeat(
 
 def test_a_penalty_out_of_range_is_refused() -> None:
     with pytest.raises(RequestError, match=r"frequency_penalty is inf; it must be from -2 to 2"):
-        sampling_of(ChatRequest(messages=MESSAGES, frequency_penalty=float("inf")))
+        Sampling(seed=1, frequency_penalty=float("inf"))
