@@ -54,11 +54,15 @@ class CloudServer:
     """Plays one behaviour for each request, the last one for all that follow.
 
     ``greeting`` is sent at once to whoever connects, and nothing after it; ``tls`` makes it an
-    HTTPS server.
+    HTTPS server. ``port`` is for one that comes back where another was; 0 takes a free one.
     """
 
     def __init__(
-        self, *script: Behaviour, greeting: bytes = b"", tls: ssl.SSLContext | None = None
+        self,
+        *script: Behaviour,
+        greeting: bytes = b"",
+        tls: ssl.SSLContext | None = None,
+        port: int = 0,
     ) -> None:
         self._tls = tls
         self._script = list(script)
@@ -70,7 +74,7 @@ class CloudServer:
         self.gone = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
         self._acceptor = threading.Thread(target=self._accept, name="server", daemon=True)
 
