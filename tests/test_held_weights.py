@@ -14,6 +14,7 @@ RANDOM = np.random.default_rng(0)
 INPUT = RANDOM.standard_normal((4, 64)).astype(np.float32)
 INPUT[:, 0] = 40.0  # an outlier: dynamic int8 takes one scale over the whole input
 SHARED, LAST = (RANDOM.standard_normal((64, 64)).astype(np.float32) for _ in range(2))
+SHARED[0] = 0.0  # so that the outlier takes levels from the rest and adds no error of its own
 
 
 def graph() -> bytes:
@@ -50,7 +51,7 @@ def test_only_the_weights_are_rounded_and_the_file_is_as_small() -> None:
     held = hold_in_int8(graph(), names)
     onnx.checker.check_model(onnx.load_from_string(held))
     assert weight_products(held) == []
-    assert 1e-6 < off(held) < 0.75 * off(to_int8(graph()))
+    assert 1e-6 < off(held) < 0.5 * off(to_int8(graph()))
     assert len(held) < 0.5 * len(graph())
 
 
