@@ -1,7 +1,7 @@
 """What a bundle says of itself: manifest.json as frozen dataclasses, checked when read.
 
-Schema 2; schema 1, without ``promises``, is read too. A reader refuses a newer schema; unknown keys
-are an error within a known one.
+Schema 3; schemas 1 (without ``promises``) and 2 (without ``pool``) are read too. A reader refuses a
+newer schema; unknown keys are an error within a known one.
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from itertools import pairwise
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import BundleError
+from hybridroute.edge_runtime.grid import check_grid, check_rising
+from hybridroute.edge_runtime.pool import ESTIMATE_KINDS, Pool
 from hybridroute.edge_runtime.promises import Promises
 
-SCHEMA_VERSION = 2
-_READ = (1, SCHEMA_VERSION)
-GRID = 1000
-"""Dial and quantile tables have GRID + 1 entries: settings 0, 1/GRID, ..., 1."""
+SCHEMA_VERSION = 3
+_READ = range(1, SCHEMA_VERSION + 1)
 ALL_CLOUD_THRESHOLD = 1.01
 """Above every score: with it, everything goes to the cloud."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
@@ -57,8 +56,8 @@ class DialTable:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            _check_grid(f"dial.{item.name}", getattr(self, item.name))
-        _check_rising("dial.thresholds", self.thresholds)
+            check_grid(f"dial.{item.name}", getattr(self, item.name))
+        check_rising("dial.thresholds", self.thresholds)
         if not all(0.0 <= share <= 1.0 for share in self.cloud_share):
             raise BundleError("dial.cloud_share holds a value outside 0 to 1; make it again")
 
@@ -94,8 +93,8 @@ class ScoreQuantiles:
     values: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        _check_grid("score_quantiles.values", self.values)
-        _check_rising("score_quantiles.values", self.values)
+        check_grid("score_quantiles.values", self.values)
+        check_rising("score_quantiles.values", self.values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +108,15 @@ class CalibratedArm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoldenVector:
-    """text -> token ids -> score, so that any runtime can check itself."""
+    """text -> token ids -> score, so that any runtime can check itself.
+
+    A pool's router gives ``estimates``, one an arm; ``score`` is then the first of them.
+    """
 
     text: str
     token_ids: tuple[int, ...]
     score: float
+    estimates: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +125,8 @@ class Manifest:
 
     Parameters
     ----------
-    score_kind : {"label", "gap"}
-        What the score estimates; thresholds are not comparable across kinds.
+    score_kind : {"label", "gap"} or, of a pool, one of :data:`ESTIMATE_KINDS`
+        What the score, or each arm's estimate, is; thresholds are not comparable across kinds.
     text_rule : str
         The name of the rule that turns messages into the routed text.
     max_tokens : int
@@ -131,7 +134,11 @@ class Manifest:
     unknown_token_limit : float
         A query with a larger share of unknown tokens is out of scope.
     arms : tuple of CalibratedArm
-        In the order edge, cloud.
+        In the order edge, cloud; of a pool the cheapest first.
+    calibration, score_quantiles
+        Of two arms; None for a pool.
+    pool : Pool or None
+        Where the router estimates each of several arms.
     promises : Promises or None
         Limits on the quality drop that hold with stated confidence, for these arms.
     training_hashes : tuple of str
@@ -152,7 +159,8 @@ class Manifest:
     unknown_token_limit: float
     arms: tuple[CalibratedArm, ...]
     calibration: Calibration | None
-    score_quantiles: ScoreQuantiles
+    score_quantiles: ScoreQuantiles | None = None
+    pool: Pool | None = None
     promises: Promises | None = None
     golden: tuple[GoldenVector, ...] = ()
     training_hashes: tuple[str, ...] = ()
@@ -165,8 +173,7 @@ class Manifest:
                 f"the bundle has schema {self.schema_version}; this hybridroute reads "
                 f"{_READ[0]} to {SCHEMA_VERSION}. Upgrade hybridroute, or make the bundle again"
             )
-        if self.score_kind not in ("label", "gap"):
-            raise BundleError(f"score_kind is {self.score_kind!r}; it must be 'label' or 'gap'")
+        self._check_kind()
         if not 8 <= self.max_tokens <= _MOST_TOKENS:
             limits = f"from 8 to {_MOST_TOKENS}"
             raise BundleError(f"max_tokens is {self.max_tokens}; it must be {limits}")
@@ -175,6 +182,15 @@ class Manifest:
             raise BundleError(f"unknown_token_limit is {limit}; it must be from 0 to 1")
         for name in self.files:
             check_file_name(name)
+
+    def _check_kind(self) -> None:
+        kinds = ("label", "gap") if self.pool is None else ESTIMATE_KINDS
+        if self.score_kind not in kinds:
+            raise BundleError(f"score_kind is {self.score_kind!r}; it must be one of {kinds}")
+        if self.pool is None and self.score_quantiles is None:
+            raise BundleError("score_quantiles is missing; make the bundle again")
+        if self.pool is not None and self.calibration is not None:
+            raise BundleError("a pool has its own calibration; the pair's must be null")
 
     def to_json(self) -> str:
         """The manifest as JSON text."""
@@ -222,18 +238,6 @@ def check_file_name(name: str) -> None:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number JSON has")
-
-
-def _check_rising(name: str, values: tuple[float, ...]) -> None:
-    if any(later < earlier for earlier, later in pairwise(values)):
-        raise BundleError(f"{name} must not decrease; make the bundle again")
-
-
-def _check_grid(name: str, values: tuple[float, ...]) -> None:
-    if len(values) != GRID + 1:
-        raise BundleError(f"{name} has {len(values)} entries; it must have {GRID + 1}")
-    if not all(math.isfinite(value) for value in values):
-        raise BundleError(f"{name} holds a value that is not finite; make the bundle again")
 
 
 def _build(kind: Any, held: Any, where: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime as ort
@@ -17,6 +17,9 @@ from hybridroute.edge_runtime.tokenizer import Encoded, RouterTokenizer
 INPUT_IDS = "input_ids"
 ATTENTION_MASK = "attention_mask"
 SCORE = "score"
+ESTIMATES = "estimates"
+UNCERTAINTIES = "uncertainties"
+EMBEDDING = "embedding"
 _SLOWER_FUSED = ["SkipLayerNormFusion"]
 """On a CPU the fused operator takes three to five times as long as the two it stands for."""
 
@@ -28,9 +31,11 @@ class OnnxScorer:
     ----------
     model : bytes
         The ONNX graph: ``input_ids`` and ``attention_mask``, int64 of shape (batch, tokens), to
-        ``score``, float32 of shape (batch,).
+        ``score``, float32 of shape (batch,); or, of a pool of m arms, to ``estimates`` and, where
+        it has them, ``uncertainties``, float32 of shape (batch, m).
     tokenizer : RouterTokenizer
-    score_kind : {"label", "gap"}
+    score_kind : str
+        As in the manifest.
     threads : int
         Threads of one call, at least 1.
     batch_size : int
@@ -51,6 +56,11 @@ class OnnxScorer:
         if threads < 1 or batch_size < 1:
             raise ConfigError(f"threads={threads}, batch_size={batch_size}: give at least 1")
         self._session = _session(model, threads)
+        outputs = {item.name for item in self._session.get_outputs()}
+        self._is_pool = SCORE not in outputs
+        self._outputs = [SCORE]
+        if self._is_pool:
+            self._outputs = [ESTIMATES, *({UNCERTAINTIES} & outputs)]
         self._tokenizer = tokenizer
         self._score_kind: ScoreKind = score_kind
         self._batch_size = batch_size
@@ -62,9 +72,12 @@ class OnnxScorer:
         tokenizer = RouterTokenizer.from_bytes(
             bundle.read(TOKENIZER), max_tokens=manifest.max_tokens
         )
-        kind: ScoreKind = "gap" if manifest.score_kind == "gap" else "label"
         return cls(
-            bundle.read(MODEL), tokenizer, score_kind=kind, threads=threads, batch_size=batch_size
+            bundle.read(MODEL),
+            tokenizer,
+            score_kind=cast("ScoreKind", manifest.score_kind),  # the manifest has checked it
+            threads=threads,
+            batch_size=batch_size,
         )
 
     @property
@@ -82,39 +95,70 @@ class OnnxScorer:
         Raises
         ------
         ScoringError
-            If the model fails or gives something that is not a score.
+            If the model fails, gives something that is not a score, or is that of a pool.
         """
-        encoded = [self.encode(text) for text in texts]
-        scores = np.empty(len(encoded), dtype=np.float32)
-        for rows in _equal_lengths(encoded, self._batch_size):
-            ids = np.array([encoded[row].ids for row in rows], dtype=np.int64)
-            scores[rows] = self._run(ids)
-        return scores
+        if self._is_pool:
+            raise ScoringError("this router estimates several arms; use estimate() in place of it")
+        return self._all(texts)[0][:, 0]
+
+    def estimate(
+        self, texts: Sequence[str]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Of a pool's m arms: estimates and, if the router has them, uncertainties, each (n, m).
+
+        Raises
+        ------
+        ScoringError
+            If the model fails, gives what is not finite, or is that of two arms.
+        """
+        if not self._is_pool:
+            raise ScoringError("this router scores two arms; use score() in place of it")
+        found = self._all(texts)
+        return found[0], found[1] if len(found) > 1 else None
 
     def assess(self, text: str) -> Assessment:
         """Score one text and say how much of it the tokenizer knows."""
         encoded = self.encode(text)
-        scores = self._run(np.array([encoded.ids], dtype=np.int64))
+        found = self._run(np.array([encoded.ids], dtype=np.int64))
+        unknown, tokens = encoded.unknown_share, len(encoded.ids)
+        if not self._is_pool:
+            return Assessment(score=float(found[0][0, 0]), unknown_share=unknown, tokens=tokens)
+        estimates, *rest = (tuple(part[0].tolist()) for part in found)
         return Assessment(
-            score=float(scores[0]),
-            unknown_share=encoded.unknown_share,
-            tokens=len(encoded.ids),
+            estimates=estimates,
+            uncertainties=rest[0] if rest else None,
+            unknown_share=unknown,
+            tokens=tokens,
         )
 
-    def _run(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _all(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Every output, one row a text."""
+        encoded = [self.encode(text) for text in texts]
+        found: list[NDArray[np.float32]] = []
+        for rows in _equal_lengths(encoded, self._batch_size):
+            parts = self._run(np.array([encoded[row].ids for row in rows], dtype=np.int64))
+            found = found or [np.empty((len(encoded), part.shape[1]), np.float32) for part in parts]
+            for whole, part in zip(found, parts, strict=True):
+                whole[rows] = part
+        return found or [np.empty((0, 1), np.float32) for _ in self._outputs]
+
+    def _run(self, ids: NDArray[np.int64]) -> list[NDArray[np.float32]]:
+        """The outputs for texts of equal length, each of shape (batch, columns)."""
         feeds = {INPUT_IDS: ids, ATTENTION_MASK: np.ones_like(ids)}
         try:
-            scores: NDArray[np.float32] = self._session.run([SCORE], feeds)[0]
+            found: list[NDArray[np.float32]] = self._session.run(self._outputs, feeds)
         except Exception as exc:  # onnxruntime raises its own classes, all of them from Exception
             raise ScoringError(
                 f"the router failed on an input of shape {ids.shape}: {exc}"
             ) from exc
-        if scores.shape != (len(ids),) or not np.isfinite(scores).all():
-            raise ScoringError(
-                f"the router gave an output of shape {scores.shape} for {len(ids)} texts, or one "
-                "that is not finite; make or fetch the bundle again"
-            )
-        return np.clip(scores, 0.0, 1.0)
+        dimensions = 2 if self._is_pool else 1
+        for part in found:
+            if part.ndim != dimensions or len(part) != len(ids) or not np.isfinite(part).all():
+                raise ScoringError(
+                    f"the router gave an output of shape {part.shape} for {len(ids)} texts, or one "
+                    "that is not finite; make or fetch the bundle again"
+                )
+        return found if self._is_pool else [np.clip(found[0], 0.0, 1.0)[:, None]]
 
 
 def _session(model: bytes, threads: int) -> Any:
@@ -136,10 +180,10 @@ def _session(model: bytes, threads: int) -> Any:
         raise BundleError(f"{MODEL} cannot be loaded: {exc}") from exc
     inputs = {item.name for item in session.get_inputs()}
     outputs = {item.name for item in session.get_outputs()}
-    if inputs != {INPUT_IDS, ATTENTION_MASK} or SCORE not in outputs:
+    if inputs != {INPUT_IDS, ATTENTION_MASK} or not outputs & {SCORE, ESTIMATES}:
         raise BundleError(
             f"{MODEL} takes {sorted(inputs)} and gives {sorted(outputs)}; a router takes "
-            f"{INPUT_IDS}, {ATTENTION_MASK} and gives {SCORE}"
+            f"{INPUT_IDS}, {ATTENTION_MASK} and gives {SCORE} or {ESTIMATES}"
         )
     return session
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Place = Literal["device", "cloud"]
-ScoreKind = Literal["label", "gap"]
+ScoreKind = Literal["label", "gap", "quality", "margin", "ordinal"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,17 +27,28 @@ class Assessment:
 
     Parameters
     ----------
-    score : float
-        In [0, 1]; high means the edge will do.
+    score : float or None
+        Of two arms, in [0, 1]; high means the edge will do. None for a pool of arms.
     unknown_share : float
         Share of the text's tokens that the tokenizer does not know, in [0, 1].
     tokens : int
         Length of the model's input in tokens, special tokens included, after truncation.
+    estimates : tuple of float
+        One an arm, higher is better, of the router's kind. Of two arms the score and 0: the cloud
+        is what the edge is measured from.
+    uncertainties : tuple of float or None
+        A standard error for each estimate, where the router knows one.
     """
 
-    score: float
+    score: float | None = None
     unknown_share: float
     tokens: int
+    estimates: tuple[float, ...] = ()
+    uncertainties: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.score is not None and not self.estimates:
+            object.__setattr__(self, "estimates", (self.score, 0.0))
 
 
 class Scorer(Protocol):
@@ -45,11 +56,11 @@ class Scorer(Protocol):
 
     @property
     def score_kind(self) -> ScoreKind:
-        """What a score estimates: ``"label"`` or ``"gap"``."""
+        """What a score estimates: ``"label"`` or ``"gap"``, or the kind of a pool's estimates."""
         ...
 
     def score(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Scores of shape (n,) in [0, 1], for n texts."""
+        """Scores of shape (n,) in [0, 1], for n texts; not for a pool."""
         ...
 
     def assess(self, text: str) -> Assessment:

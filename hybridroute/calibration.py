@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hybridroute.edge_runtime.errors import ConfigError
-from hybridroute.edge_runtime.manifest import GRID, ScoreQuantiles
+from hybridroute.edge_runtime.grid import GRID
+from hybridroute.edge_runtime.manifest import ScoreQuantiles
 
 
 def score_quantiles(scores: ArrayLike, source: str) -> ScoreQuantiles:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.edge_runtime.grid import GRID
 from hybridroute.edge_runtime.manifest import (
     ALL_CLOUD_THRESHOLD,
-    GRID,
     Calibration,
     Manifest,
     ScoreQuantiles,

@@ -20,8 +20,8 @@ from hybridroute.edge_runtime.chat import (
     Message,
 )
 from hybridroute.edge_runtime.errors import ScoringError
+from hybridroute.edge_runtime.grid import GRID
 from hybridroute.edge_runtime.manifest import (
-    GRID,
     CalibratedArm,
     Calibration,
     DialTable,

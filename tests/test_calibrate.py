@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridroute.edge_runtime.errors import DataError, TrainingError
-from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD, GRID
+from hybridroute.edge_runtime.grid import GRID
+from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD
 from hybridroute.training.calibrate import calibrate
 
 rows = st.lists(

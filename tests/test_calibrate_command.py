@@ -12,7 +12,8 @@ from tiny_bundle import write_tiny_bundle
 
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.errors import DataError
-from hybridroute.edge_runtime.manifest import GRID, CalibratedArm, Manifest
+from hybridroute.edge_runtime.grid import GRID
+from hybridroute.edge_runtime.manifest import CalibratedArm, Manifest
 from hybridroute.policy import Policy
 from hybridroute.promise import Promise
 from hybridroute.routed_text import prompt_hash

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hybridroute.calibration import score_quantiles
 from hybridroute.edge_runtime.errors import ConfigError
-from hybridroute.edge_runtime.manifest import GRID
+from hybridroute.edge_runtime.grid import GRID
 
 
 @pytest.mark.parametrize("n", [10, 40, 500])

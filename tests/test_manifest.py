@@ -10,8 +10,8 @@ from sdk_fakes import calibration, dial_table
 from tiny_bundle import EVEN
 
 from hybridroute.edge_runtime.errors import BundleError
+from hybridroute.edge_runtime.grid import GRID
 from hybridroute.edge_runtime.manifest import (
-    GRID,
     CalibratedArm,
     DialTable,
     FileRecord,
@@ -59,8 +59,8 @@ def test_what_is_no_object_is_refused(text: str) -> None:
 
 
 def test_a_newer_schema_is_told_before_its_fields() -> None:
-    with pytest.raises(BundleError, match="schema 3; this hybridroute reads up to 2"):
-        Manifest.from_json('{"schema_version": 3, "new": 1}')
+    with pytest.raises(BundleError, match="schema 4; this hybridroute reads up to 3"):
+        Manifest.from_json('{"schema_version": 4, "new": 1}')
 
 
 @pytest.mark.parametrize("version", [None, "1", 1.0])

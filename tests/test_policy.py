@@ -8,7 +8,8 @@ import pytest
 from sdk_fakes import CLOUD_MODEL, EDGE_MODEL, calibration, dial_table, manifest
 
 from hybridroute.edge_runtime.errors import ConfigError
-from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD, GRID, DialTable
+from hybridroute.edge_runtime.grid import GRID
+from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD, DialTable
 from hybridroute.policy import Policy
 from hybridroute.setting import Setting
 

@@ -18,8 +18,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from hybridroute.calibration import score_quantiles
 from hybridroute.edge_runtime.bundle import CARD, MODEL, TOKENIZER, Bundle
+from hybridroute.edge_runtime.grid import GRID
 from hybridroute.edge_runtime.manifest import (
-    GRID,
     CalibratedArm,
     Calibration,
     GoldenVector,

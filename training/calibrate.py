@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hybridroute.edge_runtime.errors import TrainingError
-from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD, GRID, Calibration, DialTable
+from hybridroute.edge_runtime.grid import GRID
+from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD, Calibration, DialTable
 from hybridroute.training.curve import Curve, columns, curve_of, standard_error
 
 Floats = NDArray[np.float64]

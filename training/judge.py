@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.errors import DataError, TrainingError
-from hybridroute.edge_runtime.manifest import GRID, Manifest
+from hybridroute.edge_runtime.grid import GRID
+from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.training.baselines import LengthBaseline, NeighbourBaseline, RandomBaseline
 from hybridroute.training.bootstrap import apgr_difference, apgr_interval
 from hybridroute.training.calibrate import calibrate
