@@ -13,8 +13,16 @@ from source_tree import PACKAGES, Source, called, imported, sources
 LONGEST_MODULE = 310
 LONGEST_FUNCTION = 45
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "cloudpickle"}
+RESTRICTED = "training/readers/plain_pickle.py"  # the one subclass of pickle.Unpickler
 UNSAFE_CALLS = {"eval", "exec", "compile", "__import__"}
-UNSAFE_LOADS = {"torch.load", "torch.jit.load", "numpy.load", "np.load"}
+UNSAFE_LOADS = {
+    "pickle.load",
+    "pickle.loads",
+    "torch.load",
+    "torch.jit.load",
+    "numpy.load",
+    "np.load",
+}
 VAGUE = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
 FOREIGN_METHODS = {"init_poolmanager", "proxy_manager_for"}  # of requests' adapter, overridden
 ONE_MACHINE = re.compile(r"\.\./shared|/root/|/home/\w|/opt/\w|/work/\w")
@@ -63,13 +71,16 @@ def test_functions_are_short(shipped: list[Source]) -> None:
 
 
 def test_nothing_loads_code_from_data(shipped: list[Source]) -> None:
-    """No pickle in any of its forms, ``torch.load`` included, no ``eval``."""
+    """No pickle in any of its forms, ``torch.load`` included, no ``eval``.
+
+    One module may read pickles, by a subclass that answers names itself and never by ``loads``.
+    """
     unsafe = []
     for source in shipped:
         unsafe += [
             f"{source}:{line} imports {name}"
             for line, name in imported(source)
-            if name.partition(".")[0] in UNSAFE_MODULES
+            if name.partition(".")[0] in UNSAFE_MODULES and str(source) != RESTRICTED
         ]
         calls = (node for node in ast.walk(source.tree) if isinstance(node, ast.Call))
         unsafe += [
