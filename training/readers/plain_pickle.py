@@ -14,7 +14,7 @@ import pickle
 import pickletools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import IO, Any, Final, NoReturn, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -207,7 +207,7 @@ def read_plain_pickle(path: Path) -> Any:
 
 def _check_steps(held: mmap.mmap) -> None:
     """Refuse what would cost memory out of proportion to the file, before any of it is run."""
-    for step, (opcode, argument, _) in enumerate(pickletools.genops(held)):
+    for step, (opcode, argument, _) in enumerate(pickletools.genops(cast(IO[bytes], held))):
         if step > _MOST_STEPS:
             raise DataError(f"it has more than {_MOST_STEPS:,} steps")
         if opcode.name in _REFUSED_STEPS:

@@ -1,0 +1,100 @@
+"""Intervals of means and of their paired differences, over rows that all routers share.
+
+The same resamples serve every router, so that what makes rows hard for all cancels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.bootstrap import resample_weights
+
+Floats = NDArray[np.float64]
+Average = Literal["rows", "domains"]
+_CELLS = 20_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Resamples:
+    """How much each row weighs, as it is and in each resample.
+
+    Parameters
+    ----------
+    base : ndarray, shape (n,)
+        Sums to 1. Averaged over domains, each domain weighs the same.
+    drawn : ndarray, shape (resamples, n)
+        Rows sum to 1.
+    resampled : {"rows", "domains, then rows"}
+    """
+
+    base: Floats
+    drawn: Floats
+    resampled: str
+
+    def mean(self, values: Floats) -> float:
+        """Weighted mean of values of shape (n,)."""
+        return float(self.base @ values)
+
+    def means(self, values: Floats) -> Floats:
+        """Of each resample: shape (resamples,), or (resamples, k) for values of shape (n, k)."""
+        found: Floats = self.drawn @ values
+        return found
+
+    def interval(self, values: Floats, level: float = 0.95) -> tuple[float, float]:
+        """Percentile limits of the mean; of a paired difference, if values are differences."""
+        return limits(self.means(values), level)
+
+
+def limits(drawn: Floats, level: float = 0.95) -> tuple[float, float]:
+    """Percentile limits of a figure's resamples."""
+    low, high = np.quantile(drawn, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+    return float(low), float(high)
+
+
+def resamples_of(
+    domains: Sequence[str | None],
+    *,
+    average: Average,
+    held_out_domains: bool,
+    resamples: int,
+    seed: int,
+) -> Resamples:
+    """The resamples of n rows.
+
+    Parameters
+    ----------
+    domains : sequence of str or None, length n
+    average : {"rows", "domains"}
+        Whether each row weighs the same, or each domain.
+    held_out_domains : bool
+        Whether the figures are to hold for other domains: then domains are drawn, and rows within
+        them. Else rows alone are.
+
+    Raises
+    ------
+    DataError
+        If domains are averaged or resampled and a row has none.
+    """
+    n = len(domains)
+    if (average == "domains" or held_out_domains) and None in domains:
+        raise DataError("a row has no domain; state one for each, or average over rows")
+    base = np.full(n, 1.0 / n)
+    if average == "domains":
+        _, place, size = np.unique(
+            np.array(domains, dtype=object).astype(str), return_inverse=True, return_counts=True
+        )
+        base = 1.0 / (len(size) * size[place])
+    # 10,000 rows leave room for 1,000 resamples; many more rows need fewer of them.
+    count = max(2, min(resamples, _CELLS // n))
+    drawn = resample_weights(n, domains if held_out_domains else None, resamples=count, seed=seed)
+    drawn *= base
+    drawn /= drawn.sum(axis=1, keepdims=True)
+    return Resamples(
+        base=base, drawn=drawn, resampled="domains, then rows" if held_out_domains else "rows"
+    )
