@@ -35,3 +35,14 @@ def check_rising(name: str, values: tuple[float, ...]) -> None:
     """
     if any(later < earlier for earlier, later in pairwise(values)):
         raise BundleError(f"{name} must not decrease; make the bundle again")
+
+
+def grid_up(setting: float) -> int:
+    """The place of the first entry at or above a setting in [0, 1]."""
+    # Rounded first: 0.07 * 1000 is 70.00000000000001, which would round up to 71.
+    return math.ceil(round(setting * GRID, 6))
+
+
+def grid_down(setting: float) -> int:
+    """The place of the last entry at or below a setting in [0, 1]."""
+    return math.floor(round(setting * GRID, 6))

@@ -187,8 +187,6 @@ class Manifest:
         kinds = ("label", "gap") if self.pool is None else ESTIMATE_KINDS
         if self.score_kind not in kinds:
             raise BundleError(f"score_kind is {self.score_kind!r}; it must be one of {kinds}")
-        if self.pool is None and self.score_quantiles is None:
-            raise BundleError("score_quantiles is missing; make the bundle again")
         if self.pool is not None and self.calibration is not None:
             raise BundleError("a pool has its own calibration; the pair's must be null")
 

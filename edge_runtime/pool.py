@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from hybridroute.edge_runtime.errors import BundleError
-from hybridroute.edge_runtime.grid import check_grid
+from hybridroute.edge_runtime.grid import check_grid, check_rising
 
 ESTIMATE_KINDS = ("quality", "margin", "ordinal")
 """``quality``: the mean of q, tradeable against cost. ``margin``: comparable by differences alone,
@@ -86,10 +86,15 @@ class Pool:
         Where the calibration rows come from, and how many they are.
     best_single : str
         The arm with the largest mean q on the fitted rows.
+    dearest_usd : float
+        Mean expected cost of a query, were all sent to the dearest arm, the last one.
     dial : WeightTable
-        Dial d: the least cost with q >= q_cheapest + d (q_best - q_cheapest), as for two arms.
+        Dial d: the least cost with q >= q_cheapest + d (q_best - q_cheapest), as for two arms; 0 is
+        all to the cheapest arm.
     advantage : WeightTable
-        Share c of the dearest arm's cost saved; found without qualities.
+        Cost advantage c: the smallest weight whose mean expected cost is at most (1 - c) times
+        ``dearest_usd``, or the largest weight where none is; found without qualities. Costs do not
+        rise, weights do not fall.
     flat : bool
         There is nothing to turn: no setting is measurably better than the cheapest arm, or all
         arms cost the same. ``flat_reason`` says which.
@@ -100,6 +105,7 @@ class Pool:
     source: str
     n: int
     best_single: str
+    dearest_usd: float
     dial: WeightTable
     advantage: WeightTable
     flat: bool
@@ -111,3 +117,5 @@ class Pool:
             raise BundleError(f"a pool of arms named {names}; it needs two or more different names")
         if self.best_single not in names:
             raise BundleError(f"best_single is {self.best_single!r}; the arms are {names}")
+        check_rising("advantage.cost_weight", self.advantage.cost_weight)
+        check_rising("advantage.cost_usd", tuple(-cost for cost in self.advantage.cost_usd))

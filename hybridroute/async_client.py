@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -39,7 +39,7 @@ class AsyncHybridClient(Turnable):
 
     Parameters
     ----------
-    bundle, edge, cloud, mode, dial, threshold, cost_advantage, out_of_scope_arm, fallback,
+    bundle, edge, cloud, arms, mode, dial, threshold, cost_advantage, out_of_scope_arm, fallback,
     router_threads, sessions
         As for :class:`HybridClient`.
     max_concurrency : int
@@ -66,11 +66,12 @@ class AsyncHybridClient(Turnable):
         *,
         edge: str | Arm | None = None,
         cloud: CloudSettings | Arm | None = None,
+        arms: Sequence[Arm] | None = None,
         mode: Mode = "auto",
         dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
-        out_of_scope_arm: str = "cloud",
+        out_of_scope_arm: str | None = None,
         fallback: bool = True,
         router_threads: int = 2,
         sessions: SessionSettings | None = None,
@@ -80,6 +81,7 @@ class AsyncHybridClient(Turnable):
             bundle,
             edge=edge,
             cloud=cloud,
+            arms=arms,
             mode=mode,
             dial=dial,
             threshold=threshold,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,7 +19,7 @@ from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.chat import ChatRequest, Message
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.protocols import Arm
-from hybridroute.policy import Policy
+from hybridroute.policy import policy_of
 from hybridroute.promise import Promise
 from hybridroute.responses import ChatCompletion
 from hybridroute.router import Router, checked_mode, narrowed_mode
@@ -47,6 +47,8 @@ class HybridClient(Turnable):
         The small model: a registered name, a GGUF file's path, or an arm of your own.
     cloud : CloudSettings or Arm, optional
         The large model. Without one the edge answers everything.
+    arms : sequence of Arm, optional
+        In place of the two, for a bundle that routes among several: each under its name there.
     mode : {"auto", "only_on_device", "only_in_cloud", "prefer_on_device", "prefer_in_cloud"}
         ``only_on_device`` imports no network code at all, whatever ``cloud`` says. A preferred
         place answers everything it can; the other only what the first cannot serve, or failed at
@@ -55,8 +57,9 @@ class HybridClient(Turnable):
         How much to send to the cloud; at most one. A :class:`Promise` stands where a dial does.
         Without one: the middle, see
         :attr:`Policy.default`.
-    out_of_scope_arm : {"cloud", "edge"}
-        Who answers a text that the router cannot judge.
+    out_of_scope_arm : str, optional
+        Who answers a text that the router cannot judge; by default the cloud, or the best single
+        arm of a pool.
     fallback : bool
         Whether the other arm takes over when one fails before its first token.
     router_threads : int
@@ -86,31 +89,39 @@ class HybridClient(Turnable):
         *,
         edge: str | Arm | None = None,
         cloud: CloudSettings | Arm | None = None,
+        arms: Sequence[Arm] | None = None,
         mode: Mode = "auto",
         dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
-        out_of_scope_arm: str = "cloud",
+        out_of_scope_arm: str | None = None,
         fallback: bool = True,
         router_threads: int = 2,
         sessions: SessionSettings | None = None,
     ) -> None:
         wanted = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
         self._mode = checked_mode(mode)
-        arms = make_arms(self._mode, edge=edge, cloud=cloud)
         self._bundle = open_bundle(bundle)
         manifest = self._bundle.manifest
-        policy = Policy(manifest, arms.models, out_of_scope_arm=out_of_scope_arm)
+        made = make_arms(
+            self._mode,
+            pool=manifest.pool,
+            edge=edge,
+            cloud=cloud,
+            arms=arms,
+            out_of_scope_arm=out_of_scope_arm,
+        )
+        policy = policy_of(manifest, made.models, out_of_scope_arm=made.out_of_scope)
         super().__init__(Turning(policy, wanted))
         self._router = Router(
             scorer=scorer_of(self._bundle, threads=router_threads),
             manifest=manifest,
-            arms=arms.present,
-            absent=arms.absent,
-            out_of_scope_arm=out_of_scope_arm,
+            arms=made.present,
+            absent=made.absent,
+            out_of_scope_arm=made.out_of_scope,
         )
         self._fallback = fallback
-        self._costs = Costs(arms.present)
+        self._costs = Costs(made.present)
         self.sessions = Sessions(sessions)
         """The conversations that are remembered."""
         self._closed = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -15,6 +15,7 @@ Mode = Literal["auto", "only_on_device", "only_in_cloud", "prefer_on_device", "p
 Reason = Literal[
     "score_at_or_above_threshold",
     "score_below_threshold",
+    "highest_utility",
     "mode_only_on_device",
     "mode_only_in_cloud",
     "mode_prefer_on_device",
@@ -40,6 +41,30 @@ def _new_id() -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArmEstimate:
+    """What a pool's router says of one arm.
+
+    Parameters
+    ----------
+    mean : float
+        The estimate, in the units of the bundle's kind.
+    uncertainty : float or None
+        Its standard error, where the router knows one.
+    charge : float
+        What the setting takes off for the expected cost, in the same units.
+    """
+
+    mean: float
+    uncertainty: float | None
+    charge: float
+
+    @property
+    def utility(self) -> float:
+        """The arm with the largest of these answers."""
+        return self.mean - self.charge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """Which arm answers, and why.
 
@@ -52,14 +77,17 @@ class Decision:
     mode : str
         See :data:`Mode`.
     score : float or None
-        In [0, 1], high means the edge will do; None if nothing had to be scored.
-    score_kind : {"label", "gap"}
-        What a score of this bundle estimates.
-    threshold : float
-        Edge if score >= threshold.
-    setting_kind : {"dial", "threshold", "cost_advantage", "promise"}
-        How the threshold was asked for.
-    dial, cost_advantage : float or None
+        Of two arms, in [0, 1], high means the edge will do; None if nothing had to be scored.
+    score_kind : {"label", "gap", "quality", "margin", "ordinal"}
+        What a score, or an estimate, of this bundle is.
+    threshold : float or None
+        Of two arms: edge if score >= threshold.
+    estimates : mapping of str to ArmEstimate
+        Of a pool: what its router says of each arm, left-out ones too; empty if nothing had to be
+        scored.
+    setting_kind : {"dial", "threshold", "cost_advantage", "cost_weight", "budget_usd", "promise"}
+        How much to spend was asked for in this way.
+    dial, cost_advantage, cost_weight, budget_usd : float or None
         What was asked for, where it was said in that way.
     calibrated : bool
         Whether the configured arms are the ones the bundle was calibrated for.
@@ -91,10 +119,13 @@ class Decision:
     mode: Mode
     score: float | None
     score_kind: ScoreKind
-    threshold: float
+    threshold: float | None
+    estimates: Mapping[str, ArmEstimate] = field(default_factory=dict)
     setting_kind: SettingKind
     dial: float | None = None
     cost_advantage: float | None = None
+    cost_weight: float | None = None
+    budget_usd: float | None = None
     calibrated: bool
     promise: StandingPromise | None = None
     unknown_share: float | None = None
@@ -131,8 +162,14 @@ class Decision:
         """A JSON-ready object with every field."""
         body = {item.name: getattr(self, item.name) for item in fields(self)}
         body["left_out"] = dict(self.left_out)
+        body["estimates"] = {name: asdict(held) for name, held in self.estimates.items()}
         body["promise"] = None if self.promise is None else self.promise.to_dict()
         return body
+
+    @property
+    def scored(self) -> bool:
+        """Whether the router's model was asked."""
+        return self.score is not None or bool(self.estimates)
 
     def explain(self) -> str:
         """The decision in one sentence."""
@@ -141,17 +178,34 @@ class Decision:
     def _because(self) -> str:
         if self.reason == "fallback":
             return f"{self.fallback_from} failed ({self.fallback_error})"
-        if self.reason == "out_of_scope":
-            return self._out_of_scope()
         if self.reason == "only_capable_arm":
             others = "; ".join(f"{name}: {why}" for name, why in self.left_out.items())
             return f"no other arm can serve the request ({others})"
         if self.continues is not None:
             return _CONTINUES[self.continues]
-        if self.score is None or self.reason.startswith("mode_"):
+        if self.reason.startswith("mode_"):
+            return f"the mode is {self.mode}"
+        return self._by_model()
+
+    def _by_model(self) -> str:
+        """What the router's model says, or why it says nothing."""
+        if self.reason == "out_of_scope":
+            return self._out_of_scope()
+        if self.reason == "highest_utility":
+            return self._highest()
+        if self.score is None:
             return f"the mode is {self.mode}"
         side = "below" if self.reason == "score_below_threshold" else "at or above"
         return f"the score {self.score:.3f} is {side} the threshold {self._threshold_text()}"
+
+    def _highest(self) -> str:
+        ranked = sorted(self.estimates.items(), key=lambda item: -item[1].utility)
+        said = ", ".join(
+            f"{name} {held.mean:.3f}" + (f" - {held.charge:.3f}" if held.charge else "")
+            for name, held in ranked
+            if name not in self.left_out
+        )
+        return f"its estimate less its charge is the largest: {said}"
 
     def _out_of_scope(self) -> str:
         if self.unknown_share is None:
@@ -159,9 +213,11 @@ class Decision:
         return f"the router does not know {self.unknown_share:.0%} of the text's tokens"
 
     def _threshold_text(self) -> str:
+        if self.threshold is None:
+            return "of another bundle"
         if self.promise is not None:
             return f"{self.threshold:.3f} ({self.promise})"
-        asked = self.dial if self.setting_kind == "dial" else self.cost_advantage
+        asked = None if self.setting_kind == "threshold" else getattr(self, self.setting_kind, None)
         if asked is None:
             return f"{self.threshold:.3f}"
         return f"{self.threshold:.3f} ({self.setting_kind.replace('_', ' ')} {asked:g})"

@@ -22,16 +22,20 @@ class Expectation:
     Parameters
     ----------
     setting : Setting
-    threshold : float
-        Edge if score >= threshold.
+    threshold : float or None
+        Of two arms: edge if score >= threshold.
     calibrated : bool
         Whether the configured arms are the ones the bundle was calibrated for.
     cloud_share, cost_advantage : float or None
-        Shares of queries answered in the cloud and on the edge; they add up to 1.
+        Of two arms: shares of queries answered in the cloud and on the edge; they add up to 1. Of
+        a pool, ``cost_advantage`` is the share saved of what the dearest arm would cost.
+    cost_usd : float or None
+        Of a pool: mean US dollars of a query.
     quality : float or None
         Mean quality of the routed answers, in units of q.
     quality_drop : float or None
-        Mean quality of all-cloud minus ``quality``; negative where routing is the better.
+        Mean quality of all-cloud (of a pool: all to the dearest arm) minus ``quality``; negative
+        where routing is the better.
     quality_drop_relative : float or None
         ``quality_drop`` over the absolute mean quality of all-cloud; None where that mean is
         under 5 of its standard errors.
@@ -46,10 +50,11 @@ class Expectation:
     """
 
     setting: Setting
-    threshold: float
+    threshold: float | None = None
     calibrated: bool
     cloud_share: float | None = None
     cost_advantage: float | None = None
+    cost_usd: float | None = None
     quality: float | None = None
     quality_drop: float | None = None
     quality_drop_relative: float | None = None

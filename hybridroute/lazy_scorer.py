@@ -20,7 +20,7 @@ class LazyScorer:
     ----------
     load : callable
         Makes the real scorer.
-    score_kind : {"label", "gap"}
+    score_kind : str
         Known from the manifest, so that it needs no loading.
     """
 

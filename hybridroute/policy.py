@@ -1,209 +1,83 @@
-"""A setting -> the threshold it stands for, and what it is expected to cost and to lose."""
+"""A setting -> what decides by it: the seam between what a user turns and what the router does."""
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
-from hybridroute.edge_runtime.errors import ConfigError
-from hybridroute.edge_runtime.grid import GRID
-from hybridroute.edge_runtime.manifest import (
-    ALL_CLOUD_THRESHOLD,
-    Calibration,
-    Manifest,
-    ScoreQuantiles,
-)
-from hybridroute.expectation import Expectation, Point, measured, promised
-from hybridroute.promise import Kept, Promise, StandingPromise, kept, no_promises
+from hybridroute.charges import Charges
+from hybridroute.edge_runtime.manifest import Manifest
+from hybridroute.expectation import Expectation
+from hybridroute.promise import StandingPromise
 from hybridroute.setting import Setting
 
-NEAR = 0.02
-"""A raw threshold is read off the dial table only if the table's next entry, towards the cloud,
-sends at most this much more traffic there."""
+Order = Literal["cheapest", "dearest"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveSetting:
-    """A setting with the threshold it stands for: swapped as one object, so never half-changed.
-
-    ``promise`` stands behind the threshold where the setting asked for one.
-    """
-
-    setting: Setting
-    threshold: float
-    calibrated: bool
-    promise: StandingPromise | None = None
-
-
-class Policy:
-    """Maps settings to thresholds for one bundle and one set of arms, each in O(1).
-
-    With the arms the bundle was calibrated for, dial d is looked up in the calibration's table: the
-    least cloud share whose quality reaches q_edge + d * (q_best - q_edge). With other arms nothing
-    is known of quality, so the dial is a cloud share: d sends the share d of queries, by the
-    bundle's score quantiles, to the cloud.
+    """A setting with the charges it stands for: swapped as one object, so never half-changed.
 
     Parameters
     ----------
-    manifest : Manifest
-    models : sequence of str
-        The configured arms' model names, in the order edge, cloud.
-    out_of_scope_arm : str
-        Promises count what the router cannot judge as the cloud's.
+    setting : Setting
+    charges : Charges
+    calibrated : bool
+        Whether the configured arms are the ones the bundle was calibrated for.
+    threshold : float or None
+        Of two arms: the edge answers if score >= threshold. None for a pool.
+    promise : StandingPromise or None
+        What stands behind the setting where it asked for a promise.
+    order : {"cheapest", "dearest"} or None
+        Where the setting is an order, whatever the estimates are: all to one arm.
     """
 
-    def __init__(
-        self, manifest: Manifest, models: Sequence[str], *, out_of_scope_arm: str = "cloud"
-    ) -> None:
-        self._quantiles: ScoreQuantiles | None = manifest.score_quantiles
-        self._calibrated_models = tuple(arm.model for arm in manifest.arms)
-        self._models = tuple(models)
-        same = self._calibrated_models == self._models
-        self._calibration = manifest.calibration if same else None
-        self._promises = manifest.promises if same else None
-        self._same = same
-        self._out_of_scope_arm = out_of_scope_arm
+    setting: Setting
+    charges: Charges
+    calibrated: bool
+    threshold: float | None = None
+    promise: StandingPromise | None = None
+    order: Order | None = None
+
+
+class Policy(Protocol):
+    """Maps settings to charges for one bundle and one set of arms, each in O(1)."""
 
     @property
     def calibrated(self) -> bool:
         """Whether the configured arms are the ones the bundle was calibrated for."""
-        return self._calibration is not None
+        ...
 
     @property
     def default(self) -> Setting:
         """The setting of a client that was given none: the middle of what there is to turn."""
-        flat = self._calibration is not None and self._calibration.flat
-        if self._quantiles is None and (flat or self._calibration is None):
-            return Setting(threshold=0.5)
-        return Setting(cost_advantage=0.5) if flat else Setting(dial=0.5)
+        ...
 
     def activate(self, setting: Setting) -> ActiveSetting:
-        """The setting with its threshold.
-
-        Raises
-        ------
-        ConfigError
-            If the bundle cannot say what the setting means: a dial on a flat calibration, a
-            cost advantage (or an uncalibrated dial) without score quantiles, or a promise that the
-            bundle's outcomes do not support or that was made for other models.
-        """
-        held = None if setting.promise is None else self._kept(setting.promise)
-        return ActiveSetting(
-            setting=setting,
-            threshold=self._threshold(setting) if held is None else held.threshold,
-            calibrated=self.calibrated,
-            promise=None if held is None else held.standing,
-        )
+        """What the setting stands for. Raises ConfigError if the bundle cannot say."""
+        ...
 
     def expect(self, setting: Setting) -> Expectation:
-        """What the setting is expected to do.
-
-        A dial's numbers are its own entry of the calibration's table. A raw threshold t, and the
-        threshold of a cost advantage, take the numbers of the entry with the largest threshold
-        <= t, all-edge and all-cloud counting as entries; if the next entry sends more than
-        :data:`NEAR` (2 %) more of the traffic to the cloud, the table says too little about t, and
-        the numbers are null.
-
-        Raises
-        ------
-        ConfigError
-            As :meth:`activate`.
-        """
-        if setting.promise is not None:
-            return promised(setting, self._kept(setting.promise))
-        threshold = self._threshold(setting)
-        calibration = self._calibration
-        if calibration is None:
-            return Expectation(
-                setting=setting, threshold=threshold, calibrated=False, reason=self._why_null()
-            )
-        if setting.dial is not None:
-            at = _grid_up(setting.dial)
-            point: Point | None = Point(
-                cloud_share=calibration.dial.cloud_share[at], quality=calibration.dial.quality[at]
-            )
-        else:
-            point = _point_at(calibration, threshold)
-        return measured(setting, threshold, calibration, point)
-
-    def _threshold(self, setting: Setting) -> float:
-        if setting.threshold is not None:
-            return setting.threshold
-        if setting.cost_advantage is not None:
-            return self._at_edge_share(setting.cost_advantage, "cost_advantage")
-        return self._at_dial(setting.value)
-
-    def _kept(self, asked: Promise) -> Kept:
-        if not self._same:
-            raise ConfigError(f"{asked} cannot be kept: {self._why_null()}")
-        if self._out_of_scope_arm != "cloud":
-            raise ConfigError(
-                f"{asked} counts what the router cannot judge as the cloud's, and out_of_scope_arm "
-                f"is {self._out_of_scope_arm!r}; leave it at 'cloud'"
-            )
-        if self._promises is None:
-            raise no_promises(asked)
-        return kept(self._promises, asked)
-
-    def _at_dial(self, dial: float) -> float:
-        calibration = self._calibration
-        if calibration is None:
-            return self._at_edge_share(1.0 - dial, "dial")
-        if calibration.flat:
-            why = calibration.flat_reason or "no setting is measurably better than the edge alone"
-            raise ConfigError(
-                f"the dial has nothing to turn for this pair of arms: the calibration is flat "
-                f"({why}). Set cost_advantage or threshold instead"
-            )
-        return calibration.dial.thresholds[_grid_up(dial)]
-
-    def _at_edge_share(self, share: float, asked: str) -> float:
-        if share >= 1.0:
-            return 0.0
-        if share <= 0.0:
-            return ALL_CLOUD_THRESHOLD
-        if self._quantiles is None:
-            raise ConfigError(
-                f"{asked} needs the bundle's score quantiles and it has none. Run `hybridroute "
-                "calibrate --prompts FILE` on your own prompts, or set threshold"
-            )
-        return self._quantiles.values[_grid_down(1.0 - share)]
-
-    def _why_null(self) -> str:
-        if not self._calibrated_models:
-            return "the bundle was not calibrated for any pair of arms"
-        if self._calibrated_models == self._models:
-            return "the bundle holds no calibration"
-        calibrated = " and ".join(self._calibrated_models)
-        configured = " and ".join(self._models) or "none"
-        return f"the bundle was calibrated for {calibrated}; the configured arms are {configured}"
+        """What the setting is expected to do on average. Raises ConfigError as ``activate``."""
+        ...
 
 
-def _point_at(calibration: Calibration, threshold: float) -> Point | None:
-    """The table's entry for a threshold, or None where its neighbours are far apart."""
-    table = calibration.dial
-    all_edge = Point(cloud_share=0.0, quality=calibration.edge_quality)
-    all_cloud = Point(cloud_share=1.0, quality=calibration.cloud_quality)
-    if threshold <= 0.0:
-        return all_edge
-    if threshold > 1.0:
-        return all_cloud
-    after = bisect_right(table.thresholds, threshold)
+def policy_of(manifest: Manifest, models: Mapping[str, str], *, out_of_scope_arm: str) -> Policy:
+    """The policy of a bundle: of two arms by a threshold, of a pool by utility.
 
-    def entry(at: int) -> Point:
-        return Point(cloud_share=table.cloud_share[at], quality=table.quality[at])
+    Parameters
+    ----------
+    manifest : Manifest
+    models : mapping of str to str
+        The configured arms' names and models, the cheapest first.
+    out_of_scope_arm : str
+        Who answers what the router cannot judge.
+    """
+    if manifest.pool is None:
+        from hybridroute.threshold_policy import ThresholdPolicy
 
-    here = entry(after - 1) if after else all_edge
-    beyond = entry(after) if after <= GRID else all_cloud
-    return here if beyond.cloud_share - here.cloud_share <= NEAR else None
+        return ThresholdPolicy(manifest, tuple(models.values()), out_of_scope_arm=out_of_scope_arm)
+    from hybridroute.pool_policy import PoolPolicy
 
-
-def _grid_up(share: float) -> int:
-    # Rounded first: 0.07 * 1000 is 70.00000000000001, which would round up to 71.
-    return math.ceil(round(share * GRID, 6))
-
-
-def _grid_down(share: float) -> int:
-    return math.floor(round(share * GRID, 6))
+    return PoolPolicy(manifest.pool, manifest.score_kind, models)

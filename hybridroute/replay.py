@@ -12,9 +12,9 @@ from typing import Any
 
 from hybridroute.decision_log import bundle_name
 from hybridroute.edge_runtime.bundle import Bundle
-from hybridroute.edge_runtime.errors import DataError
-from hybridroute.policy import Policy
+from hybridroute.edge_runtime.errors import ConfigError, DataError
 from hybridroute.setting import Setting
+from hybridroute.threshold_policy import ThresholdPolicy
 
 BY_SCORE = frozenset({"score_at_or_above_threshold", "score_below_threshold", "fallback"})
 _WANTED = (
@@ -103,6 +103,11 @@ def replay(log: str | os.PathLike[str], setting: Setting, bundle: Bundle) -> Rep
     ConfigError
         If the bundle cannot say what the setting means.
     """
+    if bundle.manifest.pool is not None:
+        raise ConfigError(
+            "a log of a bundle that routes among several arms cannot be replayed: it holds no "
+            "estimates. Give a log of two arms, and their bundle"
+        )
     cases = list(_cases(Path(log), setting, bundle))
     if not cases:
         raise DataError(f"{log} holds no answered request; nothing can be replayed")
@@ -205,6 +210,6 @@ class _Again:
     def _threshold(self, is_calibrated: bool) -> float:
         if is_calibrated not in self._thresholds:
             models = self._bundle.model_names if is_calibrated else ()
-            policy = Policy(self._bundle.manifest, models)
-            self._thresholds[is_calibrated] = policy.activate(self._setting).threshold
+            policy = ThresholdPolicy(self._bundle.manifest, models)
+            self._thresholds[is_calibrated] = policy.threshold(self._setting)
         return self._thresholds[is_calibrated]

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from hybridroute.decision import Continues, Decision, Mode, Reason
+from hybridroute.charges import best_arm
+from hybridroute.decision import ArmEstimate, Continues, Decision, Mode, Reason
 from hybridroute.edge_runtime.chat import ChatRequest
 from hybridroute.edge_runtime.errors import ConfigError, NoCapableArm, RequestError
 from hybridroute.edge_runtime.manifest import Manifest
@@ -35,7 +36,7 @@ _REASON_OF_MODE: dict[Mode, Reason] = {
     "prefer_in_cloud": "mode_prefer_in_cloud",
 }
 _BY_SCORE: frozenset[Reason] = frozenset(
-    {"score_at_or_above_threshold", "score_below_threshold", "out_of_scope"}
+    {"score_at_or_above_threshold", "score_below_threshold", "highest_utility", "out_of_scope"}
 )
 """A promise is kept by these; where something else decides, none stands behind the decision."""
 
@@ -89,8 +90,9 @@ class Router:
     In this order: the mode leaves arms out; arms that cannot serve the request are left out; if one
     arm is left it answers, unscored; a tool's result goes back to the arm that called it; the mode
     may prefer an arm; a short follow-up stays on its conversation's arm; a text that the router
-    knows too little of goes to ``out_of_scope_arm``; else the score is compared with the threshold,
-    and a conversation goes up at once and down slowly.
+    knows too little of goes to ``out_of_scope_arm``; else the arm answers whose estimate, less the
+    setting's charge for it, is the largest, and a conversation goes up at once and down slowly. Of
+    two arms, that is the score compared with the threshold.
 
     Parameters
     ----------
@@ -98,7 +100,7 @@ class Router:
     manifest : Manifest
         Of the scorer's bundle.
     arms : tuple of Arm
-        The cheapest first: edge, cloud. Names differ.
+        The cheapest first: edge, cloud; or arms of the bundle's pool, in its order. Names differ.
     absent : mapping of str to str
         Arms that are not there at all, and why.
     out_of_scope_arm : str
@@ -121,6 +123,18 @@ class Router:
             raise ConfigError(
                 f"out_of_scope_arm is {self.out_of_scope_arm!r}; use one of {sorted(known)}"
             )
+        unknown = [name for name in names if name not in self._columns]
+        if unknown:
+            raise ConfigError(
+                f"the bundle's router knows nothing of arm {unknown[0]!r}; its arms are "
+                f"{', '.join(self._columns)}. Name the arm so, or train a router for it"
+            )
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        """The arms that the router's model estimates, in its order."""
+        pool = self.manifest.pool
+        return ("edge", "cloud") if pool is None else tuple(arm.name for arm in pool.arms)
 
     def arm(self, name: str) -> Arm:
         """The arm of that name."""
@@ -168,14 +182,16 @@ class Router:
             reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
             raise NoCapableArm(f"no arm can serve the request. {reasons}")
         checked = perf_counter()
-        choice = self._settled(capable, active.threshold, mode, standing)
+        choice = self._settled(capable, active, mode, standing)
         assessment, score_ms = None, 0.0
         if text and (choice is None or always_score):
             begun = perf_counter()
             assessment = self.scorer.assess(text)
             score_ms = _ms(perf_counter() - begun)
+        charges = active.charges.of(len(text))
         if choice is None:
-            choice = self._by_score(assessment, capable, active.threshold, standing)
+            among = _preferred(capable, mode) or capable
+            choice = self._by_estimates(assessment, charges, among, active, standing)
         return Decision(
             arm=choice.arm.name,
             model=choice.arm.model,
@@ -184,9 +200,12 @@ class Router:
             score=None if assessment is None else assessment.score,
             score_kind=self.scorer.score_kind,
             threshold=active.threshold,
+            estimates=self._told(assessment, charges),
             setting_kind=active.setting.kind,
             dial=active.setting.dial,
             cost_advantage=active.setting.cost_advantage,
+            cost_weight=active.setting.cost_weight,
+            budget_usd=active.setting.budget_usd,
             calibrated=active.calibrated,
             promise=active.promise if choice.reason in _BY_SCORE else None,
             unknown_share=None if assessment is None else assessment.unknown_share,
@@ -197,6 +216,19 @@ class Router:
             latency_ms=_ms(perf_counter() - start),
         )
 
+    def _told(
+        self, assessment: Assessment | None, charges: Sequence[float]
+    ) -> dict[str, ArmEstimate]:
+        """What a pool's router says of each arm; of two arms the score says it all."""
+        if assessment is None or self.manifest.pool is None:
+            return {}
+        sure = assessment.uncertainties or (None,) * len(assessment.estimates)
+        held = zip(self._columns, assessment.estimates, sure, charges, strict=True)
+        return {
+            name: ArmEstimate(mean=mean, uncertainty=error, charge=charge)
+            for name, mean, error, charge in held
+        }
+
     def _left_out(self, request: ChatRequest, mode: Mode) -> dict[str, str]:
         left_out = dict(self.absent)
         for arm in self.arms:
@@ -206,43 +238,57 @@ class Router:
         return left_out
 
     def _settled(
-        self, capable: Sequence[Arm], threshold: float, mode: Mode, standing: Standing | None
+        self, capable: Sequence[Arm], active: ActiveSetting, mode: Mode, standing: Standing | None
     ) -> _Choice | None:
-        """What is decided without a score; None where the score decides."""
-        place = _PREFERRED_PLACE.get(mode)
-        preferred = next((arm for arm in capable if arm.place == place), None)
+        """What is decided without the router's model; None where that decides."""
+        preferred = _preferred(capable, mode)
         if len(capable) == 1:
-            reason = "only_capable_arm" if preferred is None else _REASON_OF_MODE[mode]
+            reason = _REASON_OF_MODE[mode] if preferred else "only_capable_arm"
             return _Choice(arm=capable[0], reason=reason)
         arm = _arm_of(standing, capable)
         in_loop = standing is not None and standing.kind == "tool_loop"
-        if preferred is not None and not (arm and in_loop):
-            return _Choice(arm=preferred, reason=_REASON_OF_MODE[mode])
-        if standing is None or arm is None:
+        if len(preferred) == 1 and not (arm and in_loop):
+            return _Choice(arm=preferred[0], reason=_REASON_OF_MODE[mode])
+        if standing is None or arm is None or (preferred and not in_loop and arm not in preferred):
             return None
-        if not standing.stays(threshold, on_cheapest=arm is capable[0]):
+        if not standing.stays(active.order, on_cheapest=arm is capable[0]):
             return None
         return _Choice(arm=arm, reason="session_continues", continues=standing.kind)
 
-    def _by_score(
+    def _by_estimates(
         self,
         assessment: Assessment | None,
+        charges: Sequence[float],
         capable: Sequence[Arm],
-        threshold: float,
+        active: ActiveSetting,
         standing: Standing | None,
     ) -> _Choice:
-        if assessment is None or assessment.unknown_share > self.manifest.unknown_token_limit:
+        limit = self.manifest.unknown_token_limit
+        if assessment is None or assessment.unknown_share > limit:
             return _Choice(arm=self._out_of_scope(capable), reason="out_of_scope")
-        if assessment.score < threshold:
-            return _Choice(arm=capable[-1], reason="score_below_threshold")
+        at = {self._columns.index(arm.name): arm for arm in capable}
+        picked = at[best_arm(assessment.estimates, charges, at)]
         on = _arm_of(standing, capable)
-        if standing is not None and on is capable[-1] and standing.holds(threshold):
+        goes_down = on is not None and capable.index(picked) < capable.index(on)
+        if standing is not None and on is not None and goes_down and standing.holds(active.order):
             return _Choice(arm=on, reason="session_continues", continues="down_slowly")
-        return _Choice(arm=capable[0], reason="score_at_or_above_threshold")
+        return _Choice(arm=picked, reason=self._reason(picked))
+
+    def _reason(self, picked: Arm) -> Reason:
+        if self.manifest.pool is not None:
+            return "highest_utility"
+        is_edge = picked.name == self._columns[0]
+        return "score_at_or_above_threshold" if is_edge else "score_below_threshold"
 
     def _out_of_scope(self, capable: Sequence[Arm]) -> Arm:
         named = (arm for arm in capable if arm.name == self.out_of_scope_arm)
         return next(named, capable[-1])
+
+
+def _preferred(capable: Sequence[Arm], mode: Mode) -> list[Arm]:
+    """The arms in the place that the mode names; none where it names none."""
+    place = _PREFERRED_PLACE.get(mode)
+    return [arm for arm in capable if arm.place == place]
 
 
 def _arm_of(standing: Standing | None, capable: Sequence[Arm]) -> Arm | None:

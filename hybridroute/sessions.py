@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, TypeVar
 from hybridroute.decision import Decision
 from hybridroute.edge_runtime.chat import ChatRequest, Message, text_of
 from hybridroute.edge_runtime.errors import ConfigError, RequestError
+from hybridroute.policy import Order
 
 Kind = Literal["tool_loop", "short_follow_up"]
 Key = TypeVar("Key", bound=Hashable)
@@ -77,7 +78,7 @@ class Standing:
     refers_back : bool
         Whether a short follow-up has no word of its own ("yes, do it").
     easy : int
-        Requests in a row, before this one, whose score would let the cheaper arm answer.
+        Requests in a row, before this one, that a cheaper arm could have answered.
     down_after : int
         See :class:`SessionSettings`.
     """
@@ -88,24 +89,24 @@ class Standing:
     easy: int = 0
     down_after: int = 2
 
-    def stays(self, threshold: float, *, on_cheapest: bool) -> bool:
+    def stays(self, order: Order | None, *, on_cheapest: bool) -> bool:
         """Whether the conversation stays on its arm, whatever the score would be.
 
         A tool loop does. A short follow-up does on a dearer arm; on the cheapest only if it has no
-        word of its own, so that a short hard question still goes up. The two ends of the setting,
-        all-edge and all-cloud, are orders that a short follow-up obeys.
+        word of its own, so that a short hard question still goes up. The ends of the setting, such
+        as all-edge and all-cloud, are orders that a short follow-up obeys.
         """
         if self.kind == "tool_loop":
             return True
         if self.kind is None:
             return False
         if on_cheapest:
-            return self.refers_back and threshold <= 1.0
-        return threshold > 0.0
+            return self.refers_back and order != "dearest"
+        return order != "cheapest"
 
-    def holds(self, threshold: float) -> bool:
-        """Whether one more request that is easy by its score stays on the dearer arm."""
-        return threshold > 0.0 and self.easy + 1 < self.down_after
+    def holds(self, order: Order | None) -> bool:
+        """Whether one more request that a cheaper arm could answer stays on the dearer one."""
+        return order != "cheapest" and self.easy + 1 < self.down_after
 
 
 class Sessions:
@@ -177,9 +178,8 @@ class Sessions:
             return
         known = self._sessions.get(session)
         easy = 0 if known is None else known.easy
-        if decision.score is not None:
-            is_easy = decision.score >= decision.threshold
-            easy = easy + 1 if is_easy and decision.reason == "session_continues" else 0
+        if decision.scored:
+            easy = easy + 1 if decision.continues == "down_slowly" else 0
         self._sessions.put(
             session, Standing(arm=decision.arm, easy=easy, down_after=self.settings.down_after)
         )

@@ -1,8 +1,9 @@
-"""How much to send to the cloud: the one setting a user turns, said in one of four ways."""
+"""How much to send to the cloud: the one setting a user turns, said in one of several ways."""
 
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from numbers import Real
 from typing import Literal
@@ -11,27 +12,37 @@ from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD
 from hybridroute.promise import Promise
 
-SettingKind = Literal["dial", "threshold", "cost_advantage", "promise"]
+SettingKind = Literal["dial", "threshold", "cost_advantage", "cost_weight", "budget_usd", "promise"]
 
-_HIGHEST: dict[Literal["dial", "threshold", "cost_advantage"], float] = {
+_HIGHEST: dict[
+    Literal["dial", "threshold", "cost_advantage", "cost_weight", "budget_usd"], float
+] = {
     "dial": 1.0,
     "threshold": ALL_CLOUD_THRESHOLD,
     "cost_advantage": 1.0,
+    "cost_weight": sys.float_info.max,
+    "budget_usd": sys.float_info.max,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Exactly one of the four.
+    """Exactly one of these.
 
     Parameters
     ----------
     dial : float or None
-        In [0, 1]. 0 is all-edge, 1 the best the pair of arms can do; see :class:`Policy`.
+        In [0, 1]. 0 is all-edge, 1 the best the arms can do; see :class:`Policy`. Of a pool, 0 is
+        all to the cheapest arm.
     threshold : float or None
         In [0, 1.01]. The edge answers if score >= threshold; above 1 everything goes to the cloud.
     cost_advantage : float or None
-        In [0, 1]. The share of queries that the edge is to answer.
+        In [0, 1]. The share of queries that the edge is to answer; of a pool, the share saved of
+        what the dearest arm would cost.
+    cost_weight : float or None
+        Of a pool whose estimates are qualities: units of q given up for a US dollar, at least 0.
+    budget_usd : float or None
+        Of a pool: the mean US dollars a query may cost.
     promise : Promise or None
         The least cloud share that keeps it.
 
@@ -44,13 +55,15 @@ class Setting:
     dial: float | None = None
     threshold: float | None = None
     cost_advantage: float | None = None
+    cost_weight: float | None = None
+    budget_usd: float | None = None
     promise: Promise | None = None
 
     def __post_init__(self) -> None:
         given = [name for name in (*_HIGHEST, "promise") if getattr(self, name) is not None]
         if len(given) != 1:
             said = " and ".join(given) if given else "none of them"
-            raise ConfigError(f"give one of dial, threshold and cost_advantage, not {said}")
+            raise ConfigError(f"give one of {', '.join(_HIGHEST)}, not {said}")
         if self.promise is not None:
             if not isinstance(self.promise, Promise):
                 raise ConfigError(f"promise is a {type(self.promise).__name__}; give a Promise")
@@ -60,12 +73,8 @@ class Setting:
 
     @property
     def kind(self) -> SettingKind:
-        """Which of the four was given."""
-        if self.promise is not None:
-            return "promise"
-        if self.dial is not None:
-            return "dial"
-        return "threshold" if self.threshold is not None else "cost_advantage"
+        """Which of them was given."""
+        return next((name for name in _HIGHEST if getattr(self, name) is not None), "promise")
 
     @property
     def value(self) -> float:
@@ -102,7 +111,8 @@ def setting_from(
 
 
 def _checked(name: str, value: object, highest: float) -> float:
-    wanted = f"give a number from 0 to {highest:g}"
+    bounded = f"from 0 to {highest:g}" if highest < sys.float_info.max else "of at least 0"
+    wanted = f"give a number {bounded}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ConfigError(f"{name} is {value!r}, a {type(value).__name__}; {wanted}")
     try:

@@ -38,7 +38,8 @@ class RouterSettings:
     mode : {"auto", "only_on_device", "only_in_cloud", "prefer_on_device", "prefer_in_cloud"}
     threads : int
         Threads of one routing decision.
-    out_of_scope_arm : {"cloud", "edge"}
+    out_of_scope_arm : str or None
+        By default the cloud, or the best single arm of a pool.
     """
 
     bundle: str | None = None
@@ -47,7 +48,7 @@ class RouterSettings:
     cost_advantage: float | None = None
     mode: str = "auto"
     threads: int = 2
-    out_of_scope_arm: str = "cloud"
+    out_of_scope_arm: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,8 +103,11 @@ class Turnable:
         self._turning.turn(said)
 
     @property
-    def threshold(self) -> float:
-        """The threshold in force, however it was said: the edge answers if score >= threshold."""
+    def threshold(self) -> float | None:
+        """The threshold in force, however it was said: the edge answers if score >= threshold.
+
+        None for a pool, which has no threshold.
+        """
         return self._turning.active.threshold
 
     @threshold.setter

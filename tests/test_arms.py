@@ -13,7 +13,7 @@ from hybridroute.edge_runtime.errors import ConfigError
 def test_nothing_said_is_the_default_edge_and_no_cloud() -> None:
     arms = make_arms("auto")
     assert [(arm.name, arm.place) for arm in arms.present] == [("edge", "device")]
-    assert arms.models == ("smollm2-135m",)
+    assert arms.models == {"edge": "smollm2-135m"}
     assert arms.absent == {"cloud": "no cloud is configured"}
 
 
@@ -21,7 +21,7 @@ def test_settings_and_names_become_arms() -> None:
     settings = CloudSettings(base_url="http://127.0.0.1:9/v1", model="large", api_key_env="")
     arms = make_arms("auto", edge="gemma3-270m", cloud=settings)
     assert [arm.name for arm in arms.present] == ["edge", "cloud"]
-    assert arms.models == ("gemma3-270m", "large")
+    assert arms.models == {"edge": "gemma3-270m", "cloud": "large"}
     assert arms.absent == {}
 
 

@@ -20,16 +20,16 @@ from hybridroute.edge_runtime.errors import (
     ModelMissing,
     RequestError,
 )
-from hybridroute.policy import Policy
 from hybridroute.router import Router
 from hybridroute.setting import Setting
+from hybridroute.threshold_policy import ThresholdPolicy
 
 REQUEST = ChatRequest(messages=tuple(user("0.9 easy")))
 
 
 def _attempts(*arms: FakeArm) -> Attempts:
     router = Router(scorer=FakeScorer(), manifest=manifest(), arms=(edge_arm(), cloud_arm()))
-    active = Policy(router.manifest, ()).activate(Setting(threshold=0.5))
+    active = ThresholdPolicy(router.manifest, ()).activate(Setting(threshold=0.5))
     return Attempts(router.decide(REQUEST, active), arms)
 
 

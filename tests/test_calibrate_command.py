@@ -14,10 +14,10 @@ from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.grid import GRID
 from hybridroute.edge_runtime.manifest import CalibratedArm, Manifest
-from hybridroute.policy import Policy
 from hybridroute.promise import Promise
 from hybridroute.routed_text import prompt_hash
 from hybridroute.setting import Setting
+from hybridroute.threshold_policy import ThresholdPolicy
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
 from hybridroute.training.promise.bundle_rows import bundle_rows
 from hybridroute.training.promise.outcomes import QualityRange
@@ -75,7 +75,9 @@ def test_it_prints_what_holds_and_writes_it_into_the_bundle(tiny: Bundle, tmp_pa
     assert made.promises is not None
     assert made.promises.dial is not None
     assert len(made.promises.dial.bounds) == GRID + 1
-    active = Policy(made, ("small", "large")).activate(Setting(promise=Promise(max_drop=0.05)))
+    active = ThresholdPolicy(made, ("small", "large")).activate(
+        Setting(promise=Promise(max_drop=0.05))
+    )
     assert active.threshold == body["threshold"]
     assert Manifest.from_json(made.to_json()) == made
 

@@ -8,8 +8,8 @@ from tiny_bundle import EVEN, write_tiny_bundle
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.own_prompts import read_prompts, with_own_quantiles, write_copy
-from hybridroute.policy import Policy
 from hybridroute.setting import Setting
+from hybridroute.threshold_policy import ThresholdPolicy
 
 PROMPTS = [f"{word} number {n}" for n, word in enumerate(["tea", "law", "stars", "tax"] * 5)]
 
@@ -66,7 +66,7 @@ def test_an_empty_or_absent_file_is_an_error(tmp_path):
 def test_a_cost_advantage_then_holds_for_those_prompts(tiny):
     scorer = tiny.scorer(threads=1)
     own = with_own_quantiles(tiny, scorer, PROMPTS, source="mine")
-    policy = Policy(own.bundle.manifest, ())
+    policy = ThresholdPolicy(own.bundle.manifest, ())
     scores = scorer.score(PROMPTS)
     for share in (0.25, 0.5, 0.8):
         threshold = policy.activate(Setting(cost_advantage=share)).threshold

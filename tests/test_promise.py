@@ -11,9 +11,9 @@ from hybridroute.client import HybridClient
 from hybridroute.edge_runtime.errors import ArmUnavailable, BundleError, ConfigError
 from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.edge_runtime.promises import KeptPromise, Promises
-from hybridroute.policy import Policy
 from hybridroute.promise import Promise
 from hybridroute.setting import Setting
+from hybridroute.threshold_policy import ThresholdPolicy
 
 PAIR = (EDGE_MODEL, CLOUD_MODEL)
 
@@ -85,7 +85,7 @@ def test_a_promise_is_of_one_kind() -> None:
     ],
 )
 def test_the_nearest_promise_that_is_as_strict_stands(asked: Promise, threshold: float) -> None:
-    active = Policy(manifest(promises=HELD), PAIR).activate(Setting(promise=asked))
+    active = ThresholdPolicy(manifest(promises=HELD), PAIR).activate(Setting(promise=asked))
     assert active.threshold == threshold
     assert active.promise is not None
     assert active.promise.max_drop <= asked.max_drop
@@ -105,18 +105,20 @@ def test_the_nearest_promise_that_is_as_strict_stands(asked: Promise, threshold:
 )
 def test_what_the_outcomes_do_not_support_is_refused(asked: Promise, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        Policy(manifest(promises=HELD), PAIR).activate(Setting(promise=asked))
+        ThresholdPolicy(manifest(promises=HELD), PAIR).activate(Setting(promise=asked))
 
 
 def test_a_bundle_without_calibration_or_promises_says_what_to_run() -> None:
     for changes in ({}, {"calibration": None}):
         with pytest.raises(ConfigError, match="hybridroute calibrate --outcomes FILE --max-drop"):
-            Policy(manifest(**changes), PAIR).activate(Setting(promise=Promise(max_drop=0.02)))
+            ThresholdPolicy(manifest(**changes), PAIR).activate(
+                Setting(promise=Promise(max_drop=0.02))
+            )
 
 
 def test_a_promise_never_stands_for_other_arms() -> None:
     with pytest.raises(ConfigError, match="small-2"):
-        Policy(manifest(promises=HELD), ("small-2", CLOUD_MODEL)).activate(
+        ThresholdPolicy(manifest(promises=HELD), ("small-2", CLOUD_MODEL)).activate(
             Setting(promise=Promise(max_drop=0.02))
         )
 

@@ -11,10 +11,10 @@ from sdk_fakes import chunk, cloud_arm, edge_arm, manifest, user
 
 from hybridroute.decision import Decision
 from hybridroute.edge_runtime.chat import ChatRequest, Completion, Usage
-from hybridroute.policy import Policy
 from hybridroute.responses import ChatCompletion, ChatCompletionChunk
 from hybridroute.router import Router
 from hybridroute.setting import Setting
+from hybridroute.threshold_policy import ThresholdPolicy
 
 
 def _decision() -> Decision:
@@ -23,7 +23,7 @@ def _decision() -> Decision:
     held = manifest()
     arms = (edge_arm(), cloud_arm())
     router = Router(scorer=FakeScorer(), manifest=held, arms=arms)
-    active = Policy(held, [arm.model for arm in arms]).activate(Setting(dial=0.5))
+    active = ThresholdPolicy(held, [arm.model for arm in arms]).activate(Setting(dial=0.5))
     return router.decide(ChatRequest(messages=tuple(user("0.9 easy"))), active)
 
 

@@ -11,9 +11,9 @@ from hybridroute.decision import Decision
 from hybridroute.edge_runtime.chat import ChatRequest
 from hybridroute.edge_runtime.errors import ConfigError, NoCapableArm, RequestError
 from hybridroute.edge_runtime.protocols import Capabilities
-from hybridroute.policy import Policy
 from hybridroute.router import Router, checked_mode
 from hybridroute.setting import Setting
+from hybridroute.threshold_policy import ThresholdPolicy
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:,"}}
 
@@ -25,7 +25,7 @@ def _router(*arms: Any, scorer: FakeScorer | None = None, **changes: Any) -> Rou
 
 def _decide(router: Router, text: str | list[Any] = "0.5 text", **asked: Any) -> Decision:
     mode, always = asked.pop("mode", "auto"), asked.pop("always_score", False)
-    active = Policy(router.manifest, [arm.model for arm in router.arms]).activate(
+    active = ThresholdPolicy(router.manifest, [arm.model for arm in router.arms]).activate(
         Setting(threshold=asked.pop("threshold", 0.5))
     )
     request = ChatRequest(messages=({"role": "user", "content": text},), **asked)
@@ -142,7 +142,7 @@ def test_no_text_from_the_user_is_an_error(text: str | list[Any]) -> None:
 def test_only_the_user_s_turns_are_scored() -> None:
     scorer = FakeScorer()
     router = _router(scorer=scorer)
-    active = Policy(router.manifest, ()).activate(Setting(threshold=0.5))
+    active = ThresholdPolicy(router.manifest, ()).activate(Setting(threshold=0.5))
     messages = ({"role": "system", "content": "be kind"}, *user("0.2 hard"))
     assert router.decide(ChatRequest(messages=messages), active).arm == "cloud"
     assert scorer.texts == ["0.2 hard"]

@@ -30,10 +30,10 @@ from hybridroute.edge_runtime.errors import (
     ConfigError,
     StreamInterrupted,
 )
-from hybridroute.policy import Policy
 from hybridroute.router import Router
 from hybridroute.setting import Setting
 from hybridroute.stream import ChatStream
+from hybridroute.threshold_policy import ThresholdPolicy
 
 REQUEST = ChatRequest(messages=tuple(user("0.9 easy")))
 DOWN = ArmUnavailable("connection refused", arm="edge")
@@ -41,7 +41,7 @@ DOWN = ArmUnavailable("connection refused", arm="edge")
 
 def _stream(*arms: FakeArm, check_open: Any = lambda: None) -> ChatStream:
     router = Router(scorer=FakeScorer(), manifest=manifest(), arms=(edge_arm(), cloud_arm()))
-    active = Policy(router.manifest, ()).activate(Setting(threshold=0.5))
+    active = ThresholdPolicy(router.manifest, ()).activate(Setting(threshold=0.5))
     decision = router.decide(REQUEST, active)
     return ChatStream(Attempts(decision, arms), REQUEST, check_open=check_open)
 

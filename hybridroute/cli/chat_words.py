@@ -92,9 +92,11 @@ def _why(talk: Conversation, _: str) -> str:
         return "nothing was answered yet"
     turn = talk.turns[-1]
     decision = turn.decision
-    lines = [decision.explain(), _score(talk, turn)]
-    asked = "" if decision.setting_kind == "threshold" else f", from {_setting(turn)}"
-    lines.append(f"threshold {decision.threshold:.3f}{asked}")
+    lines = [decision.explain()]
+    if decision.threshold is not None:
+        lines.append(_score(talk, turn))
+        asked = "" if decision.setting_kind == "threshold" else f", from {_setting(turn)}"
+        lines.append(f"threshold {decision.threshold:.3f}{asked}")
     expected = talk.client.expect(
         dial=decision.dial,
         threshold=decision.threshold if decision.setting_kind == "threshold" else None,
@@ -123,10 +125,8 @@ def _score(talk: Conversation, turn: Turn) -> str:
 
 
 def _setting(turn: Turn) -> str:
-    value = turn.decision.dial
-    if value is None:
-        value = turn.decision.cost_advantage
-    return f"{turn.decision.setting_kind.replace('_', ' ')} {value:g}"
+    kind = turn.decision.setting_kind
+    return f"{kind.replace('_', ' ')} {getattr(turn.decision, kind):g}"
 
 
 def _times(turn: Turn) -> str:

@@ -48,11 +48,11 @@ def calibrate_on_prompts(prompts: Path, out: Path, bundle: str | None, *, json: 
 
 def thresholds_of(measured: OwnPrompts) -> dict[float, float]:
     """The threshold for cost advantage .1, .2, ..., .9."""
-    from hybridroute.policy import Policy
     from hybridroute.setting import Setting
+    from hybridroute.threshold_policy import ThresholdPolicy
 
-    policy = Policy(measured.bundle.manifest, ())
-    return {c: policy.activate(Setting(cost_advantage=c)).threshold for c in _TENTHS}
+    policy = ThresholdPolicy(measured.bundle.manifest, ())
+    return {c: policy.threshold(Setting(cost_advantage=c)) for c in _TENTHS}
 
 
 def _body(measured: OwnPrompts, out: Path) -> dict[str, Any]:

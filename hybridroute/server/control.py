@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -76,7 +77,8 @@ class Control:
 
     async def metrics(self, request: Request) -> Response:  # noqa: ARG002
         """Prometheus' text format."""
-        self._metrics.threshold.set(self._live.serving.client.threshold)
+        threshold = self._live.serving.client.threshold
+        self._metrics.threshold.set(math.nan if threshold is None else threshold)
         return bytes_answer(self._metrics.text(), media_type=CONTENT_TYPE)
 
     async def info(self, request: Request) -> Response:  # noqa: ARG002
@@ -206,7 +208,7 @@ def _curve_of(serving: Serving) -> dict[str, Any]:
             "models": [model for _, model in serving.models],
             "source": manifest.calibration.source
             if client.calibrated and manifest.calibration is not None
-            else manifest.score_quantiles.source,
+            else manifest.score_quantiles and manifest.score_quantiles.source,
             "reason": points[0]["reason"],
             "points": points,
         }

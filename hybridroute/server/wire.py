@@ -44,7 +44,7 @@ def decision_headers(decision: Decision) -> dict[str, str]:
         "reason": decision.reason,
         "mode": decision.mode,
         "score": None if decision.score is None else f"{decision.score:.6f}",
-        "threshold": f"{decision.threshold:.6f}",
+        "threshold": None if decision.threshold is None else f"{decision.threshold:.6f}",
         "setting": _setting_text(decision),
         "calibrated": "true" if decision.calibrated else "false",
         "fallback-from": decision.fallback_from,

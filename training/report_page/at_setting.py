@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.manifest import Manifest
-from hybridroute.policy import Policy
 from hybridroute.setting import Setting
+from hybridroute.threshold_policy import ThresholdPolicy
 from hybridroute.training.curve import curve_of
 from hybridroute.training.metrics import evaluate_scores, quality_drop
 from hybridroute.training.report_page.areas import limits
@@ -79,9 +79,9 @@ def chosen_setting(
     ConfigError
         If the dial is out of range or the bundle cannot say what it means.
     """
-    policy = Policy(manifest, models)
+    policy = ThresholdPolicy(manifest, models)
     setting = policy.default if dial is None else Setting(dial=dial)
-    return setting, policy.activate(setting).threshold
+    return setting, policy.threshold(setting)
 
 
 def at_setting(router: Router, rows: Rows, setting: Setting, threshold: float) -> AtSetting:
