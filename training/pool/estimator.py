@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+
+from hybridroute.edge_runtime.errors import DataError
 
 Floats = NDArray[np.float64]
 EstimateKind = Literal["quality", "margin", "ordinal"]
@@ -22,11 +24,41 @@ class Queries:
     embeddings : ndarray of float32, shape (n, d)
         Frozen states of unit length, as the device's own graph gives them.
     characters : ndarray of int64, shape (n,)
-        Length of each routed text.
+        Length of each routed text: what its cost is estimated from.
+    tokens : ndarray of int64, shape (n,)
+        Length of the router's input, special tokens included, after it was cut: the only length
+        that the device's graph sees.
+    texts : tuple of str
+        The routed texts; () where only embeddings are known. Fine-tuned estimators need them.
     """
 
     embeddings: NDArray[np.float32]
     characters: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+    texts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.embeddings), len(self.characters), len(self.tokens)}
+        if self.texts:
+            lengths.add(len(self.texts))
+        if self.embeddings.ndim != 2 or len(lengths) != 1:
+            raise DataError(
+                f"embeddings have shape {self.embeddings.shape}, for {len(self.characters)} "
+                f"lengths in characters and {len(self.tokens)} in tokens; give one of each a query"
+            )
+
+    def __len__(self) -> int:
+        return len(self.embeddings)
+
+    def select(self, which: NDArray[Any]) -> Self:
+        """The queries at ``which``: a boolean mask of shape (n,), or indices."""
+        at = np.flatnonzero(which) if which.dtype == np.bool_ else which
+        return type(self)(
+            embeddings=self.embeddings[at],
+            characters=self.characters[at],
+            tokens=self.tokens[at],
+            texts=tuple(self.texts[row] for row in at) if self.texts else (),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,8 +86,9 @@ class FittedEstimator(Protocol):
         ...
 
     def head(self) -> onnx.GraphProto:
-        """The same computation: ``embedding`` (batch, d) to ``estimates`` (batch, m), and to
-        ``uncertainties`` (batch, m) where there are some; float32."""
+        """The same computation: ``embedding`` (batch, d), and ``tokens`` (batch, 1) if it needs
+        the length, to ``estimates`` (batch, m), and to ``uncertainties`` (batch, m) where there
+        are some; all float32."""
         ...
 
 
