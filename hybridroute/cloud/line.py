@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -27,6 +27,9 @@ class Line:
         self._no_proxy = no_proxy
         self._socket: socket.socket | None = None
         self._kept: socket.socket | None = None
+        self._like: tuple[Any, ...] | None = None
+        self._template = requests.PreparedRequest()
+        self._around: tuple[str, Mapping[str, Any]] | None = None
         self._is_connected = False
         self.is_cut = False
 
@@ -35,26 +38,25 @@ class Line:
     ) -> requests.Response:
         """Send a request and wait for the headers; the body is not read.
 
-        The environment's proxies and CA bundles are used. ``request.auth`` must be set, else
-        ``requests`` takes a password from ~/.netrc. Redirects are not followed: the adapter is
-        called directly, as ``Session.send`` reads a redirect's body whole, however long it is.
+        The environment's proxies and CA bundles are used, as they were at the line's first
+        request. ``request.auth`` must be set, else ``requests`` takes a password from ~/.netrc.
+        Redirects are not followed: the adapter is called directly, as ``Session.send`` reads a
+        redirect's body whole, however long it is.
 
         Raises
         ------
         requests.RequestException
         """
         self._kept = self._socket
-        prepared = self._session.prepare_request(request)
-        url = prepared.url or ""
-        proxies = {"no_proxy": self._no_proxy} if self._no_proxy else {}
-        merged = self._session.merge_environment_settings(url, proxies, True, None, None)
+        prepared = self._prepared(request)
+        around = self._surroundings(prepared.url or "")
         return self._adapter.send(
             prepared,
             stream=True,
             timeout=(connect_timeout_s, read_timeout_s),
-            verify=merged["verify"] is None or merged["verify"],
-            cert=merged["cert"],
-            proxies=merged["proxies"],
+            verify=around["verify"] is None or around["verify"],
+            cert=around["cert"],
+            proxies=around["proxies"],
         )
 
     @property
@@ -84,6 +86,30 @@ class Line:
         self._adapter.close()
         self._session.close()
         self._socket = None
+
+    def _prepared(self, request: requests.Request) -> requests.PreparedRequest:
+        """The request, checked and encoded; what does not change between requests only once.
+
+        A session's cookies and defaults are no part of it: this session has none, as its adapter
+        is called directly.
+        """
+        like = (request.method, request.url, request.headers)
+        if like != self._like:
+            # Neither body nor key: what was asked once must not live as long as the line.
+            bare = requests.Request(*like, auth=KeyAuth(None))
+            self._like, self._template = like, self._session.prepare_request(bare)
+        prepared = self._template.copy()
+        prepared.prepare_body(request.data, None)
+        prepared.prepare_auth(request.auth)
+        return prepared
+
+    def _surroundings(self, url: str) -> Mapping[str, Any]:
+        """The environment's proxies and certificates, looked up for the line's first request."""
+        if self._around is None or self._around[0] != url:
+            proxies = {"no_proxy": self._no_proxy} if self._no_proxy else {}
+            merged = self._session.merge_environment_settings(url, proxies, True, None, None)
+            self._around = (url, merged)
+        return self._around[1]
 
     def _watch(self, opened: socket.socket, is_connected: bool) -> None:
         self._socket = opened
