@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.table import Report
+from hybridroute.arm_spec import ArmSpec
 from hybridroute.edge_runtime.llama_arm import LlamaArm
 from hybridroute.edge_runtime.model_registry import resolve
 from hybridroute.edge_runtime.protocols import EngineOptions
 from hybridroute.prompt_file import PromptRow
 from hybridroute.training.arm_pool import draw_all
 from hybridroute.training.arm_sampler import ArmSampler
-from hybridroute.training.arm_spec import ArmSpec
 from hybridroute.training.local_runner import LOCAL_SLOTS
 from hybridroute.training.pacing import Budget, Rate
 from hybridroute.training.response import Response

@@ -42,6 +42,8 @@ class LlamaArm:
     max_tokens : int or None
         The answer's length where the request gives none; None means until the model ends its
         turn or the context is full.
+    stop : tuple of str
+        Texts that end an answer, beside those of the request: some templates need them.
     loader : callable
         Loads the engine; another one may be given.
 
@@ -59,6 +61,7 @@ class LlamaArm:
         engine: str | None = None,
         options: EngineOptions | None = None,
         max_tokens: int | None = None,
+        stop: tuple[str, ...] = (),
         loader: EngineLoader = load_engine,
     ) -> None:
         if engine is not None and engine not in ENGINE_NAMES:
@@ -76,6 +79,7 @@ class LlamaArm:
             fitting = min(self._options.context_tokens, entry.context_tokens)
             self._options = replace(self._options, context_tokens=fitting)
         self._max_tokens = max_tokens
+        self._stop = stop
         self._loader = loader
         self._lock = threading.Lock()
         self._workers: ArmWorkers | None = None
@@ -154,7 +158,8 @@ class LlamaArm:
         seeds = [
             None if request.seed is None else request.seed + number for number in range(request.n)
         ]
-        return [replace(request, max_tokens=limit, seed=seed, n=1) for seed in seeds]
+        stop = (*request.stop, *self._stop)
+        return [replace(request, max_tokens=limit, seed=seed, stop=stop, n=1) for seed in seeds]
 
     def warm_up(self) -> None:
         """Load the model and read it once, by generating one token. Raises as ``complete``."""

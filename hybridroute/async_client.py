@@ -118,6 +118,11 @@ class AsyncHybridClient(Turnable):
         return self._client.mode
 
     @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms that may answer, the cheapest first."""
+        return self._client.arms
+
+    @property
     def bundle(self) -> Bundle:
         """The router's bundle."""
         return self._client.bundle

@@ -134,6 +134,11 @@ class HybridClient(Turnable):
         return self._mode
 
     @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms that may answer, the cheapest first."""
+        return self._router.arms
+
+    @property
     def bundle(self) -> Bundle:
         """The router's bundle."""
         return self._bundle

@@ -35,6 +35,9 @@ class RouterSettings:
         The bundle's folder; None is the one that comes with the package.
     dial, threshold, cost_advantage : float or None
         At most one.
+    arms : str or None
+        In place of [edge] and [cloud], for a bundle that routes among several: written as ``--arm``
+        takes them, separated by spaces.
     mode : {"auto", "only_on_device", "only_in_cloud", "prefer_on_device", "prefer_in_cloud"}
     threads : int
         Threads of one routing decision.
@@ -46,6 +49,7 @@ class RouterSettings:
     dial: float | None = None
     threshold: float | None = None
     cost_advantage: float | None = None
+    arms: str | None = None
     mode: str = "auto"
     threads: int = 2
     out_of_scope_arm: str | None = None

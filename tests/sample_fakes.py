@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hybridroute.arm_spec import ArmSpec, parse_arm
 from hybridroute.edge_runtime.chat import (
     AnswerMessage,
     ChatRequest,
@@ -18,7 +19,6 @@ from hybridroute.edge_runtime.chat import (
 )
 from hybridroute.edge_runtime.protocols import Capabilities
 from hybridroute.prompt_file import PromptRow
-from hybridroute.training.arm_spec import ArmSpec, parse_arm
 from hybridroute.training.response import Response
 from hybridroute.training.sampling_plan import DrawSettings, SamplingPlan
 

@@ -7,6 +7,7 @@ import threading
 import pytest
 from sample_fakes import ENDPOINT, SeedArm, row
 
+from hybridroute.arm_spec import parse_arm
 from hybridroute.edge_runtime.chat import ChatRequest, Usage
 from hybridroute.edge_runtime.errors import (
     ArmError,
@@ -17,7 +18,6 @@ from hybridroute.edge_runtime.errors import (
     RequestError,
 )
 from hybridroute.training.arm_sampler import ArmSampler
-from hybridroute.training.arm_spec import parse_arm
 from hybridroute.training.pacing import Budget, BudgetUsed, Rate, Stopped
 from hybridroute.training.response import Response
 from hybridroute.training.sampling_plan import DrawSettings

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sample_fakes import ENDPOINT
 
+from hybridroute.arm_spec import FEW_SHOT_STOP, parse_arm
 from hybridroute.edge_runtime.errors import ConfigError
-from hybridroute.training.arm_spec import FEW_SHOT_STOP, parse_arm
 
 SETTINGS = {"temperature": 0.8, "max_tokens": 8}
 

@@ -7,9 +7,9 @@ import sys
 import pytest
 from sample_fakes import ENDPOINT, plan, row
 
+from hybridroute.arm_spec import parse_arm
 from hybridroute.edge_runtime.errors import ArmRefused, ConfigError
 from hybridroute.prompt_file import PromptRow
-from hybridroute.training.arm_spec import parse_arm
 from hybridroute.training.pacing import Budget
 from hybridroute.training.ray_runner import RayRunner, _ours, job_from_json, job_to_json
 from hybridroute.training.response import Response

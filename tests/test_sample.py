@@ -9,9 +9,9 @@ import pytest
 from cloud_server import CloudServer, answer, whole
 from sample_fakes import ENDPOINT, SeedArm, Watched, plan
 
+from hybridroute.arm_spec import ArmSpec
 from hybridroute.edge_runtime.chat import ChatRequest
 from hybridroute.edge_runtime.errors import ArmUnavailable, ConfigError, ContextOverflow
-from hybridroute.training.arm_spec import ArmSpec
 from hybridroute.training.local_runner import LocalRunner, arm_of
 from hybridroute.training.responses import group_by_prompt, read_responses
 from hybridroute.training.sample import sample

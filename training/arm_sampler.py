@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from hybridroute.arm_spec import ArmSpec
 from hybridroute.edge_runtime.chat import ChatRequest, Completion, text_of
 from hybridroute.edge_runtime.errors import (
     ArmRefused,
@@ -16,7 +17,6 @@ from hybridroute.edge_runtime.errors import (
 )
 from hybridroute.edge_runtime.protocols import Arm
 from hybridroute.prompt_file import PromptRow
-from hybridroute.training.arm_spec import ArmSpec
 from hybridroute.training.pacing import Budget, Rate, Stopped
 from hybridroute.training.response import Response
 from hybridroute.training.sampling_plan import DrawSettings

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from hybridroute.arm_spec import ArmSpec
 from hybridroute.edge_runtime.engines import installed_engines
 from hybridroute.edge_runtime.llama_arm import LlamaArm
 from hybridroute.edge_runtime.protocols import Arm, EngineOptions
 from hybridroute.training.arm_pool import draw_all
 from hybridroute.training.arm_sampler import RETRY_WAITS_S, ArmSampler
-from hybridroute.training.arm_spec import ArmSpec
 from hybridroute.training.pacing import Budget, Rate
 from hybridroute.training.response import Response
 from hybridroute.training.sampling_plan import DrawSettings, PromptJob, spread

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from hybridroute.arm_spec import ArmSpec
 from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import ConfigError, HybridRouteError
 from hybridroute.prompt_file import PromptRow
 from hybridroute.training.arm_pool import draw_all
 from hybridroute.training.arm_sampler import ArmSampler
-from hybridroute.training.arm_spec import ArmSpec
 from hybridroute.training.local_runner import arm_of, slots_of
 from hybridroute.training.pacing import Budget, Rate
 from hybridroute.training.response import Response, parse_response

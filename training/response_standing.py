@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hybridroute.arm_spec import ArmSpec
 from hybridroute.edge_runtime.errors import ConfigError, DataError
-from hybridroute.training.arm_spec import ArmSpec
 from hybridroute.training.response import Response
 from hybridroute.training.responses import read_responses
 from hybridroute.training.sampling_plan import SamplingPlan

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from hybridroute.arm_spec import ArmSpec
 from hybridroute.edge_runtime.errors import ConfigError
-from hybridroute.training.arm_spec import ArmSpec
 from hybridroute.training.line_log import LineLog
 from hybridroute.training.pacing import Budget, BudgetUsed
 from hybridroute.training.response import Response

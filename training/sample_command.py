@@ -78,7 +78,7 @@ def sample(
 
     Killed at any moment, the same command goes on where it stopped.
     """
-    from hybridroute.training.arm_spec import parse_arm
+    from hybridroute.arm_spec import parse_arm
     from hybridroute.training.sample import sample as run
     from hybridroute.training.sample_progress import SampleProgress
     from hybridroute.training.sampling_plan import DrawSettings, SamplingPlan, read_sample_prompts

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hybridroute.arm_spec import ArmSpec
 from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import ConfigError, DataError
 from hybridroute.prompt_file import PromptRow, read_prompt_rows
-from hybridroute.training.arm_spec import ArmSpec
 
 _SEEDS = 2**31 - 1
 """Some servers read a seed as a signed 32-bit number."""

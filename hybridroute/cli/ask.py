@@ -31,6 +31,7 @@ def ask(
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature, 0 to 2.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the sampling.")] = None,
     bundle: options.Bundle = None,
+    arms: options.Arms = None,
     edge: options.Edge = None,
     engine: options.Engine = None,
     cloud_url: options.CloudUrl = None,
@@ -46,6 +47,7 @@ def ask(
         threshold=threshold,
         cost_advantage=cost_advantage,
         bundle=bundle,
+        arms=arms,
         edge=edge,
         engine=engine,
         cloud_url=cloud_url,
@@ -72,10 +74,15 @@ def _answer_body(client: HybridClient, asked: Mapping[str, Any]) -> dict[str, An
     """OpenAI's object, the Decision's fields as ``route`` gives them, content and usage on top."""
     answer = client.chat.completions.create(**asked)
     decision = answer.hybridroute
-    if decision.score is None:
+    if not decision.scored:
         # A mode that leaves one arm needs no score to answer; here it is to be seen.
         looked = client.route(asked["messages"], max_tokens=asked["max_tokens"])
-        decision = replace(decision, score=looked.score, unknown_share=looked.unknown_share)
+        decision = replace(
+            decision,
+            score=looked.score,
+            estimates=looked.estimates,
+            unknown_share=looked.unknown_share,
+        )
     body = answer.to_dict()
     return {
         **decision_body(decision, client),

@@ -15,9 +15,11 @@ from hybridroute.settings import Settings, load_settings, variable_of
 if TYPE_CHECKING:
     from hybridroute.client import HybridClient
     from hybridroute.cloud import CloudSettings
+    from hybridroute.decision import Mode
+    from hybridroute.edge_runtime.bundle import Bundle
     from hybridroute.edge_runtime.chat import ChatRequest, Message
     from hybridroute.edge_runtime.llama_arm import LlamaArm
-    from hybridroute.edge_runtime.protocols import Capabilities, Place
+    from hybridroute.edge_runtime.protocols import Arm, Capabilities, Place
 
 _PASSED_ON = (
     "api_key_env",
@@ -83,16 +85,20 @@ def client_of(settings: Settings, *, only_decides: bool = False) -> HybridClient
     """
     from hybridroute.client import HybridClient
     from hybridroute.router import checked_mode
+    from hybridroute.router_source import open_bundle
 
     router = settings.router
     mode = checked_mode(router.mode)
-    cloud: Any = None if mode == "only_on_device" else cloud_of(settings)
-    if cloud is None and only_decides and mode != "only_on_device":
-        cloud = unconfigured_cloud()
+    bundle = open_bundle(router.bundle)
+    arms = _pool_arms(settings, bundle, mode, only_decides=only_decides)
+    edge, cloud = None, None
+    if arms is None:
+        edge, cloud = _pair(settings, mode, only_decides=only_decides)
     return HybridClient(
-        router.bundle,
-        edge=None if mode == "only_in_cloud" else edge_of(settings),
+        bundle,
+        edge=edge,
         cloud=cloud,
+        arms=arms,
         mode=mode,
         dial=router.dial,
         threshold=router.threshold,
@@ -100,6 +106,36 @@ def client_of(settings: Settings, *, only_decides: bool = False) -> HybridClient
         out_of_scope_arm=router.out_of_scope_arm,
         router_threads=router.threads,
     )
+
+
+def _pair(
+    settings: Settings, mode: Mode, *, only_decides: bool
+) -> tuple[LlamaArm | None, CloudSettings | Arm | None]:
+    edge = None if mode == "only_in_cloud" else edge_of(settings)
+    if mode == "only_on_device":
+        return edge, None
+    cloud = cloud_of(settings)
+    return edge, unconfigured_cloud() if cloud is None and only_decides else cloud
+
+
+def _pool_arms(
+    settings: Settings, bundle: Bundle, mode: Mode, *, only_decides: bool
+) -> list[Arm] | None:
+    """The arms that ``router.arms`` names; None where two arms are configured in their sections."""
+    from hybridroute.spec_arms import arms_of, specs_of
+
+    if settings.router.arms is not None:
+        specs = specs_of(settings.router.arms)
+        return arms_of(specs, only_on_device=mode == "only_on_device")
+    pool = bundle.manifest.pool
+    if pool is None:
+        return None
+    if not only_decides:
+        raise ConfigError(
+            f"this bundle routes among {', '.join(arm.name for arm in pool.arms)}; say what they "
+            "are with --arm NAME=MODEL, once for each, or as router.arms in hybridroute.toml"
+        )
+    return [replace(unconfigured_cloud(), name=arm.name, model=arm.model) for arm in pool.arms]
 
 
 def unconfigured_cloud() -> UnconfiguredCloud:
@@ -125,7 +161,7 @@ class UnconfiguredCloud:
     def complete(self, request: ChatRequest) -> NoReturn:
         """Refuse."""
         raise ArmRefused(
-            f"no cloud is configured for {len(request.messages)} messages", arm="cloud"
+            f"no {self.name} is configured for {len(request.messages)} messages", arm=self.name
         )
 
     def stream(self, request: ChatRequest) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
@@ -56,6 +57,15 @@ Edge = Annotated[
         help="Small model: a name of `models list`, or a GGUF file.", rich_help_panel=_MODELS
     ),
 ]
+Arms = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--arm",
+        help="For a bundle of several arms: NAME=MODEL, NAME=FILE.gguf or NAME=MODEL@URL, with "
+        ",option=value after it. Repeat it.",
+        rich_help_panel=_MODELS,
+    ),
+]
 Engine = Annotated[
     EngineName | None, typer.Option(help="llama.cpp engine.", rich_help_panel=_MODELS)
 ]
@@ -88,6 +98,7 @@ def as_flags(
     threshold: float | None = None,
     cost_advantage: float | None = None,
     bundle: str | None = None,
+    arms: list[str] | None = None,
     edge: str | None = None,
     engine: EngineName | None = None,
     cloud_url: str | None = None,
@@ -102,6 +113,7 @@ def as_flags(
             "threshold": threshold,
             "cost_advantage": cost_advantage,
             "bundle": bundle,
+            "arms": None if arms is None else shlex.join(arms),
         },
         "edge": {"model": edge, "engine": None if engine is None else engine.value},
         "cloud": {"base_url": cloud_url, "model": cloud_model, "api_key_env": cloud_key_env},

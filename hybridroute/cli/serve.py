@@ -46,6 +46,7 @@ def serve(
     threshold: options.Threshold = None,
     cost_advantage: options.CostAdvantage = None,
     bundle: options.Bundle = None,
+    arms: options.Arms = None,
     edge: options.Edge = None,
     engine: options.Engine = None,
     cloud_url: options.CloudUrl = None,
@@ -63,6 +64,7 @@ def serve(
         threshold=threshold,
         cost_advantage=cost_advantage,
         bundle=bundle,
+        arms=arms,
         edge=edge,
         engine=engine,
         cloud_url=cloud_url,
@@ -156,20 +158,16 @@ def server_key(variable: str | None) -> str | None:
 def serving_of(settings: Settings) -> Serving:
     """A client and what is to be said of it; nothing is loaded."""
     from hybridroute.async_client import AsyncHybridClient
-    from hybridroute.cli.assemble import client_of, edge_of
+    from hybridroute.cli.assemble import client_of
     from hybridroute.server.live import Serving
 
-    cloud, mode = settings.cloud, settings.router.mode
-    models = [] if mode == "only_in_cloud" else [("edge", edge_of(settings).model)]
-    if cloud.model is not None and mode != "only_on_device":
-        models.append(("cloud", cloud.model))
     client = AsyncHybridClient.over(client_of(settings))
     if settings.server.log is not None:
         client.log_to(settings.server.log)
     return Serving(
         client=client,
         settings=settings,
-        models=tuple(models),
+        models=tuple((arm.name, arm.model) for arm in client.arms),
         missing=tuple(_missing(settings)),
     )
 
@@ -178,7 +176,7 @@ def _missing(settings: Settings) -> list[str]:
     from hybridroute.cli.assemble import cloud_of
     from hybridroute.settings import variable_of
 
-    if settings.router.mode == "only_on_device":
+    if settings.router.mode == "only_on_device" or settings.router.arms is not None:
         return []
     cloud = cloud_of(settings)
     if cloud is None:

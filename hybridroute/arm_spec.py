@@ -1,4 +1,4 @@
-"""Which model an arm samples from, as it is written on the command line.
+"""An arm as it is written on the command line and in the settings.
 
 ``NAME=MODEL[,option=value...]`` where MODEL is a name of the model registry, the path of a GGUF
 file, or ``MODEL@URL`` for an OpenAI-compatible endpoint.
