@@ -1,0 +1,128 @@
+"""The rows that always stand in a table: what any router must beat, and what none can."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.judging.hull import hull_of
+from hybridroute.training.judging.pool_metrics import (
+    oracle_cost,
+    oracle_quality,
+    partial_oracle,
+    random_quality,
+)
+from hybridroute.training.judging.records import Records
+from hybridroute.training.judging.run import Routed, Run, always, present_means, routed
+
+Floats = NDArray[np.float64]
+
+
+def chance(run: Run) -> Routed:
+    """A uniform choice among each row's arms, by its expectation."""
+    each = run.present / run.present.sum(axis=1, keepdims=True)
+    return Routed(
+        quality=random_quality(run.quality),
+        cost=None if run.cost is None else (each * run.cost).sum(axis=1),
+        shares=each.mean(axis=0),
+    )
+
+
+def best_single(run: Run) -> Routed:
+    """The arm of the largest mean on the rows to train on, whatever the query."""
+    return always(run.train_quality, run)
+
+
+def best_per_domain(run: Run, records: Records) -> Routed:
+    """The best arm of the query's domain on the rows to train on.
+
+    It is told the domain, which a router has to guess. In a domain without rows it is the best
+    single arm.
+    """
+    table = records.table
+    train = run.fold.train
+    names = np.array([str(table.domains[row]) for row in train])
+    wanted = np.array([str(table.domains[row]) for row in run.fold.test])
+    values = np.tile(run.train_quality, (len(wanted), 1))
+    for name in np.intersect1d(np.unique(wanted), names):
+        means = present_means(table.quality[train[names == name]])
+        values[wanted == name] = means
+    return routed(values, run)
+
+
+def arm_at_cost(run: Run, budget: float) -> Routed:
+    """One arm instead of a router: the best on the rows to train on that costs no more.
+
+    Means of the rows to train on decide; where every arm costs more it is the cheapest.
+    """
+    cost = _train_cost(run)
+    affordable = cost <= budget
+    if not affordable.any():
+        affordable = cost == cost.min()
+    ranking = np.empty(len(cost))
+    ranking[np.lexsort((run.train_quality, affordable))] = np.arange(len(cost), dtype=np.float64)
+    return always(ranking, run)
+
+
+def zero_router(run: Run, budget: float) -> Routed:
+    """RouterBench's Zero router (arXiv 2403.12031, section 3.3): the hull of the single models.
+
+    A random mix of two arms, blind to the query, whose mean cost on the rows to train on is
+    ``budget``; its quality and cost are the expectation.
+    """
+    cost, known = _train_cost(run), np.flatnonzero(np.isfinite(run.train_quality))
+    hull = hull_of(cost[known], run.train_quality[known])
+    corners = known[hull.members]
+    place = float(np.interp(budget, hull.cost, np.arange(len(corners))))
+    low = int(place)
+    high = min(low + 1, len(corners) - 1)
+    cheap, dear = (always(_only(int(corners[at]), run), run) for at in (low, high))
+    return mixed(cheap, dear, place - low)
+
+
+def half_oracle(run: Run) -> Routed:
+    """r_o(.5) (RouterEval): the oracle half of the time, else a uniform choice."""
+    return replace(mixed(chance(run), oracle(run), 0.5), quality=partial_oracle(run.quality, 0.5))
+
+
+def mixed(one: Routed, other: Routed, share: float) -> Routed:
+    """The other with this chance, else the one, by its expectation."""
+    cost = None
+    if one.cost is not None and other.cost is not None:
+        cost = (1.0 - share) * one.cost + share * other.cost
+    return Routed(
+        quality=(1.0 - share) * one.quality + share * other.quality,
+        cost=cost,
+        shares=(1.0 - share) * one.shares + share * other.shares,
+    )
+
+
+def oracle(run: Run) -> Routed:
+    """The best arm of each row, the cheapest of equals; without costs, equals share."""
+    best = run.quality == oracle_quality(run.quality)[:, None]
+    if run.cost is None:
+        each = best / best.sum(axis=1, keepdims=True)
+        return Routed(quality=oracle_quality(run.quality), cost=None, shares=each.mean(axis=0))
+    cost = oracle_cost(run.quality, run.cost)
+    taken = np.where(best, run.cost, np.inf).argmin(axis=1)
+    return Routed(
+        quality=oracle_quality(run.quality),
+        cost=cost,
+        shares=np.bincount(taken, minlength=best.shape[1]) / len(best),
+    )
+
+
+def _only(arm: int, run: Run) -> Floats:
+    """A ranking with this arm first and the others by their means."""
+    ranking = run.train_quality.copy()
+    ranking[arm] = np.inf
+    return ranking
+
+
+def _train_cost(run: Run) -> Floats:
+    if run.train_cost is None:
+        raise DataError("there are no costs to choose by")
+    return run.train_cost

@@ -1,0 +1,161 @@
+"""The rows of a comparison: one a prompt, with the costs that are stated or given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.pool.score_table import ScoreTable
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Records:
+    """All rows, and which of them are there to be judged.
+
+    Parameters
+    ----------
+    table : ScoreTable
+        One row a prompt within the rows to train on, and within those to judge.
+    test : ndarray of int or None
+        Rows that the caller set apart; None where folds are to be cut.
+    cost : ndarray, shape (n, m), or None
+        US dollars of every cell, never NaN; None where they are not known, ``no_cost`` says why.
+    duplicates, conflicts : int
+        Rows left out since their prompt had been read; those whose outcomes differed.
+    rows_in_both : int
+        Prompts of judged rows that also stood among the others: they are not fitted on.
+    """
+
+    table: ScoreTable
+    test: NDArray[np.intp] | None
+    cost: Floats | None
+    no_cost: str | None
+    duplicates: int
+    conflicts: int
+    rows_in_both: int
+
+    @property
+    def characters(self) -> NDArray[np.int64]:
+        """Length of each routed text, shape (n,)."""
+        return np.array([len(text) for text in self.table.texts], dtype=np.int64)
+
+
+def records_of(
+    table: ScoreTable,
+    test: ScoreTable | None = None,
+    *,
+    prices: Mapping[str, float] | None = None,
+    keep_duplicates: bool = False,
+) -> Records:
+    """Prepare rows to be compared on.
+
+    Parameters
+    ----------
+    table, test : ScoreTable
+        Rows, and others to judge, whose columns are picked by the first table's arms.
+    prices : mapping of str to float, or None
+        US dollars a call, by arm; in place of the table's costs.
+
+    Raises
+    ------
+    DataError
+        If ``test`` lacks an arm, or ``prices`` names an unknown one, leaves one out or is
+        negative.
+    """
+    first, left_out, conflicts = _first_of_each(table, keep=keep_duplicates)
+    held, place, both = first, None, 0
+    if test is not None:
+        judged, more, differing = _first_of_each(_aligned(test, table.arms), keep=keep_duplicates)
+        left_out, conflicts = left_out + more, conflicts + differing
+        both = len(set(first.hashes) & set(judged.hashes))
+        held = _stacked(first, judged)
+        place = np.arange(len(first), len(held), dtype=np.intp)
+    cost, why = _costs(held, prices)
+    return Records(
+        table=held,
+        test=place,
+        cost=cost,
+        no_cost=why,
+        duplicates=left_out,
+        conflicts=conflicts,
+        rows_in_both=both,
+    )
+
+
+def _first_of_each(table: ScoreTable, *, keep: bool) -> tuple[ScoreTable, int, int]:
+    """The first row of each prompt, how many others, and how many of those differ from it."""
+    if keep:
+        return table, 0, 0
+    first: dict[str, int] = {}
+    conflicts = 0
+    for row, key in enumerate(table.hashes):
+        kept = first.setdefault(key, row)
+        if kept != row:
+            one, other = table.quality[kept], table.quality[row]
+            shared = ~np.isnan(one) & ~np.isnan(other)
+            conflicts += bool((one[shared] != other[shared]).any())
+    rows = np.array(list(first.values()), dtype=np.intp)
+    whole = len(rows) == len(table)
+    return (table if whole else table.select(rows)), len(table) - len(rows), conflicts
+
+
+def _aligned(test: ScoreTable, arms: tuple[str, ...]) -> ScoreTable:
+    absent = [arm for arm in arms if arm not in test.arms]
+    if absent:
+        raise DataError(
+            f"{test.source} has no arm {absent[0]!r}, which the rows to train on have; its arms "
+            f"are {sorted(test.arms)}: name the arms that both have with --arms"
+        )
+    at = [test.arms.index(arm) for arm in arms]
+    if at == list(range(len(test.arms))):
+        return test
+    cost = None if test.cost_usd is None else test.cost_usd[:, at]
+    quality = test.quality[:, at]
+    rows = np.flatnonzero(~np.isnan(quality).all(axis=1))
+    narrowed = replace(test, arms=arms, quality=quality, cost_usd=cost)
+    return narrowed if len(rows) == len(quality) else narrowed.select(rows)
+
+
+def _stacked(one: ScoreTable, other: ScoreTable) -> ScoreTable:
+    cost = None
+    if one.cost_usd is not None and other.cost_usd is not None:
+        cost = np.concatenate([one.cost_usd, other.cost_usd])
+    return ScoreTable(
+        arms=one.arms,
+        quality=np.concatenate([one.quality, other.quality]),
+        cost_usd=cost,
+        texts=one.texts + other.texts,
+        hashes=one.hashes + other.hashes,
+        domains=one.domains + other.domains,
+        source=f"{one.source}, {other.source}" if one.source != other.source else one.source,
+    )
+
+
+def _costs(
+    table: ScoreTable, prices: Mapping[str, float] | None
+) -> tuple[Floats | None, str | None]:
+    """Costs of every cell. One that is not stated is its arm's mean, if some are."""
+    if prices:
+        unknown = sorted(set(prices) - set(table.arms))
+        missing = [arm for arm in table.arms if arm not in prices]
+        if unknown or missing or min(prices.values()) < 0.0:
+            raise DataError(
+                f"the prices are of {sorted(prices)}; give one, not negative, for each of "
+                f"{list(table.arms)}"
+            )
+        flat = np.array([prices[arm] for arm in table.arms])
+        return np.broadcast_to(flat, table.quality.shape).copy(), None
+    if table.cost_usd is None:
+        return None, "the outcomes state no costs; give a price for each arm with --price ARM=USD"
+    stated = ~np.isnan(table.cost_usd)
+    silent = np.flatnonzero(~stated.any(axis=0))
+    if len(silent):
+        return None, f"the outcomes state no cost of {table.arms[silent[0]]!r}"
+    means = np.where(stated, table.cost_usd, 0.0).sum(axis=0) / stated.sum(axis=0)
+    return np.where(stated, table.cost_usd, means), None
