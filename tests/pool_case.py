@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hybridroute.routed_text import prompt_hash
+from hybridroute.training.pool.estimator import Queries
 from hybridroute.training.pool.score_table import ScoreTable
 
 Rows = Sequence[Sequence[float]]
@@ -35,12 +36,29 @@ def scores(
 
 
 def drawn_scores(n: int, arms: int, *, seed: int = 0, domains: int = 3) -> ScoreTable:
-    """0/1 outcomes that depend on the domain, the dearer arms better, costs by arm."""
+    """0/1 outcomes: each domain has an arm that is good at it, dearer ones are better at all."""
     draw = np.random.default_rng(seed)
     kinds = draw.integers(0, domains, n)
-    skill = 0.35 + 0.4 * np.arange(arms) / arms + 0.2 * draw.standard_normal((domains, arms))
+    skill = np.tile(0.3 + 0.25 * np.arange(arms) / arms, (domains, 1))
+    skill[np.arange(domains), np.arange(domains) % arms] += 0.4
     quality = (draw.random((n, arms)) < skill[kinds]).astype(np.float64)
     cost = 10.0 ** np.arange(arms) * 1e-6 * (1.0 + draw.random((n, arms)))
     names = [f"domain{kind}" for kind in kinds]
     texts = [f"{name} question {row} " + "word " * (row % 9) for row, name in enumerate(names)]
     return scores(quality, cost=cost, domains=names, texts=texts)
+
+
+def queries_of(table: ScoreTable, *, width: int = 8, seed: int = 0) -> Queries:
+    """Embeddings in which the domains lie apart."""
+    draw = np.random.default_rng(seed)
+    kinds = {name: at for at, name in enumerate(sorted({str(one) for one in table.domains}))}
+    place = np.array([kinds[str(name)] for name in table.domains])
+    states = np.eye(max(width, len(kinds)))[place]
+    states = (states + 0.3 * draw.standard_normal(states.shape)).astype(np.float32)
+    states /= np.linalg.norm(states, axis=1, keepdims=True)
+    return Queries(
+        embeddings=states,
+        characters=np.array([len(text) for text in table.texts], dtype=np.int64),
+        tokens=np.array([len(text.split()) for text in table.texts], dtype=np.int64),
+        texts=table.texts,
+    )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.judging.cost_curve import Sweep
 from hybridroute.training.judging.hull import hull_of
 from hybridroute.training.judging.pool_metrics import (
     oracle_cost,
@@ -71,7 +72,7 @@ def zero_router(run: Run, budget: float) -> Routed:
     """RouterBench's Zero router (arXiv 2403.12031, section 3.3): the hull of the single models.
 
     A random mix of two arms, blind to the query, whose mean cost on the rows to train on is
-    ``budget``; its quality and cost are the expectation.
+    ``budget``; its quality and cost are the expectation. Its hull is that of all arms.
     """
     cost, known = _train_cost(run), np.flatnonzero(np.isfinite(run.train_quality))
     hull = hull_of(cost[known], run.train_quality[known])
@@ -80,7 +81,16 @@ def zero_router(run: Run, budget: float) -> Routed:
     low = int(place)
     high = min(low + 1, len(corners) - 1)
     cheap, dear = (always(_only(int(corners[at]), run), run) for at in (low, high))
-    return mixed(cheap, dear, place - low)
+    return replace(mixed(cheap, dear, place - low), swept=_each_arm(run))
+
+
+def _each_arm(run: Run) -> Sweep | None:
+    if run.cost is None:
+        return None
+    alone = [always(_only(arm, run), run) for arm in range(run.quality.shape[1])]
+    costs = [one.cost for one in alone if one.cost is not None]
+    quality = np.stack([one.quality for one in alone], axis=1)
+    return Sweep(quality=quality, cost=np.stack(costs, axis=1))
 
 
 def half_oracle(run: Run) -> Routed:

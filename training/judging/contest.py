@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridroute.edge_runtime.errors import ConfigError, HybridRouteError
+from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.training.judging.baselines import (
     arm_at_cost,
     best_per_domain,
@@ -20,57 +20,22 @@ from hybridroute.training.judging.baselines import (
     zero_router,
 )
 from hybridroute.training.judging.comparison import ArmFacts, Comparison, Protocol
-from hybridroute.training.judging.entry import Difference, Entry, Role
+from hybridroute.training.judging.entry import Difference, Entry, Role, TwoArms
 from hybridroute.training.judging.estimate_figures import calibration_of, two_arms_of
 from hybridroute.training.judging.figures import Scale, difference_of, entry_of
-from hybridroute.training.judging.folds import Fold, HeldOut, folds_of
-from hybridroute.training.judging.paired import Average, resamples_of
+from hybridroute.training.judging.folds import Fold, folds_of
+from hybridroute.training.judging.paired import resamples_of
 from hybridroute.training.judging.published import published_for
 from hybridroute.training.judging.records import Records
-from hybridroute.training.judging.run import Routed, Run, arm_means, present_means, routed
+from hybridroute.training.judging.rounds import Field, Plan, played, run_of
+from hybridroute.training.judging.run import Routed, Run, present_means
 from hybridroute.training.judging.scaling import ScalingUp, scaling_up
 from hybridroute.training.judging.standing import Standing, averaged, judged_rows, standing_of
-from hybridroute.training.judging.tuning import TRIES, Contender, Tuned, best_on_select, tuned
-from hybridroute.training.pool.estimator import FittedEstimator, Queries
-from hybridroute.training.pool.expected_cost import ExpectedCost
+from hybridroute.training.judging.tuning import TRIES, Contender, best_on_select
+from hybridroute.training.pool.estimator import Queries
 
 Floats = NDArray[np.float64]
-Timer = Callable[[FittedEstimator], tuple[float, float]]
 BEST_SINGLE, EQUAL_COST, ZERO = "best single", "one arm at equal cost", "Zero"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How to compare.
-
-    Parameters
-    ----------
-    held_out, seeds
-        As in :func:`folds_of`.
-    average : {"rows", "domains"}
-    reference : float or None
-        A strong model's mean quality on these rows, for V_R.
-    timer : callable or None
-        p50 and p95 in milliseconds of routing one query with a fitted estimator.
-    """
-
-    held_out: HeldOut
-    seeds: int = 5
-    average: Average = "rows"
-    reference: float | None = None
-    resamples: int = 1000
-    seed: int = 0
-    timer: Timer | None = None
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Field:
-    """What is known of each estimator after the runs."""
-
-    tuned: dict[str, list[Tuned]]
-    parts: dict[str, list[Routed]]
-    estimates: dict[str, list[Floats]]
-    notes: list[str]
 
 
 def compare(
@@ -101,16 +66,18 @@ def compare(
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"the estimators are {names}; give one or more different ones")
     folds = folds_of(records.table, held_out=plan.held_out, seeds=plan.seeds, test=records.test)
-    runs = [_run_of(records, fold, plan) for fold in folds]
-    field = _played(records, queries, contenders, plan, runs, on_step or (lambda text: None))
+    runs = [run_of(records, fold, plan) for fold in folds]
+    field = played(records, queries, contenders, plan=plan, runs=runs, on_step=on_step or _untold)
     winner = best_on_select(field.tuned)
     scale = _scale(records, plan, runs)
     standings = {name: standing_of(parts, folds) for name, parts in field.parts.items()}
     estimators = [
-        _estimator_entry(name, standings[name], field, runs, records, plan, scale)
+        _estimator_entry(
+            name, standings[name], field, runs=runs, records=records, plan=plan, scale=scale
+        )
         for name in standings
     ]
-    others = _baselines(records, runs, standings[winner])
+    others = _baselines(records, runs, standings[winner], scale)
     standings |= {name: held for name, (_, held) in others.items()}
     baselines = [entry_of(name, role, held, scale) for name, (role, held) in others.items()]
     if EQUAL_COST in others:
@@ -127,52 +94,8 @@ def compare(
     )
 
 
-def _run_of(records: Records, fold: Fold, plan: Plan) -> Run:
-    train, test = fold.train, fold.test
-    cost = expected = None
-    if records.cost is not None:
-        learnt = ExpectedCost.fit(records.characters[train], records.cost[train])
-        cost, expected = records.cost[test], learnt.of(records.characters[test])
-    return Run(
-        fold=fold,
-        quality=records.table.quality[test],
-        cost=cost,
-        expected=expected,
-        train_quality=arm_means(records, train, over_domains=plan.average == "domains"),
-        train_cost=None if records.cost is None else records.cost[train].mean(axis=0),
-    )
-
-
-def _played(
-    records: Records,
-    queries: Queries,
-    contenders: Sequence[Contender],
-    plan: Plan,
-    runs: Sequence[Run],
-    on_step: Callable[[str], None],
-) -> _Field:
-    """Every contender in every run. One that cannot be fitted is left out, with a note."""
-    field = _Field(tuned={}, parts={}, estimates={}, notes=[])
-    for one in contenders:
-        held: list[Tuned] = []
-        parts: list[Routed] = []
-        estimates: list[Floats] = []
-        try:
-            for run in runs:
-                on_step(f"{one.name}, run {run.fold.seed + 1} of {len(runs)}")
-                fit = tuned(one, records, queries, run.fold, average=plan.average)
-                mean = fit.fitted.estimate(queries.select(run.fold.test)).mean
-                parts.append(routed(mean, run, kind=fit.fitted.kind))
-                held.append(fit)
-                estimates.append(mean)
-        except HybridRouteError as exc:
-            field.notes.append(f"{one.name} is left out: {exc}")
-            continue
-        field.tuned[one.name], field.parts[one.name] = held, parts
-        field.estimates[one.name] = estimates
-    if not field.tuned:
-        raise ConfigError("no estimator could be fitted. " + "; ".join(field.notes))
-    return field
+def _untold(text: str) -> None:
+    """Told of a step, it does nothing."""
 
 
 def _scale(records: Records, plan: Plan, runs: Sequence[Run]) -> Scale:
@@ -211,7 +134,8 @@ def _weighted_means(quality: Floats, weights: Floats) -> Floats:
 def _estimator_entry(
     name: str,
     held: Standing,
-    field: _Field,
+    field: Field,
+    *,
     runs: Sequence[Run],
     records: Records,
     plan: Plan,
@@ -242,7 +166,7 @@ def _estimator_entry(
 
 def _two_arms(
     estimates: Sequence[Floats], runs: Sequence[Run], records: Records, plan: Plan
-) -> object:
+) -> TwoArms:
     """The cheaper arm is the edge; without costs, the one of lower quality."""
     folds = [run.fold for run in runs]
     rows = judged_rows(folds)
@@ -265,7 +189,7 @@ def _two_arms(
 
 
 def _baselines(
-    records: Records, runs: Sequence[Run], leader: Standing
+    records: Records, runs: Sequence[Run], leader: Standing, scale: Scale
 ) -> dict[str, tuple[Role, Standing]]:
     """Those that need no estimator; Zero and the one arm cost what the winner costs."""
     folds = [run.fold for run in runs]
@@ -278,7 +202,7 @@ def _baselines(
     if None not in records.table.domains:
         ways["best per domain"] = ("baseline", lambda run: best_per_domain(run, records))
     if leader.cost is not None:
-        budget = float(leader.cost.mean())
+        budget = scale.resamples.mean(leader.cost)
         ways[EQUAL_COST] = ("baseline", lambda run: arm_at_cost(run, budget))
         ways[ZERO] = ("baseline", lambda run: zero_router(run, budget))
     return {
@@ -298,9 +222,7 @@ def _differences(standings: dict[str, Standing], scale: Scale) -> tuple[Differen
     """Of every pair, each once."""
     names = list(standings)
     pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
-    found = (
-        difference_of(a, standings[a], b, standings[b], scale.resamples) for a, b in pairs
-    )
+    found = (difference_of(a, standings[a], b, standings[b], scale.resamples) for a, b in pairs)
     return tuple(one for one in found if one is not None)
 
 

@@ -85,7 +85,7 @@ class Entry:
     v_b, v_r : float or None
         Quality over the best single arm's, and over the given reference's.
     e_p : float
-        Entropy of its choices, in bits.
+        Entropy of its choices, in bits; the mean of the runs'.
     choices : mapping of str to float
         Share of the rows that each arm is called for.
     by_domain : mapping of str to float

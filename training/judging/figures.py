@@ -17,11 +17,7 @@ from hybridroute.training.judging.cost_curve import (
 )
 from hybridroute.training.judging.entry import Difference, Entry, Pair, Role, Savings
 from hybridroute.training.judging.paired import Resamples, limits
-from hybridroute.training.judging.pool_metrics import (
-    choice_entropy,
-    effective_p,
-    relative_quality,
-)
+from hybridroute.training.judging.pool_metrics import effective_p, relative_quality
 from hybridroute.training.judging.standing import Standing
 
 Floats = NDArray[np.float64]
@@ -95,7 +91,7 @@ def entry_of(name: str, role: Role, held: Standing, scale: Scale) -> Entry:
         cost=None if held.cost is None else rows.mean(held.cost),
         v_b=relative_quality(quality, best),
         v_r=None if scale.reference is None else relative_quality(quality, scale.reference),
-        e_p=choice_entropy(held.shares),
+        e_p=held.entropy,
         choices=dict(zip(scale.arms, held.shares.tolist(), strict=True)),
         by_domain=_by_domain(held.quality, scale.domains),
         over_best_single=difference_of(name, held, "best single", scale.best_single, rows),

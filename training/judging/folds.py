@@ -6,7 +6,6 @@ Parts are cut by the hash of the prompt, so equal prompts never part and every m
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +22,7 @@ HeldOut = Literal["given", "prompts", "domains"]
 FOLDS = 5
 SELECT_SHARE = 0.2
 _FEWEST_DOMAINS = 5
+_FEWEST_PARTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,8 +50,9 @@ def folds_of(
     table : ScoreTable
     held_out : {"given", "prompts", "domains"}
         ``given``: every seed judges the rows ``test``, and cuts the others anew into those to fit
-        on and those to select by. ``prompts``: the rows fall into five parts, or as many as
-        there are seeds, by their hash; seed s judges part s. ``domains``: whole domains do.
+        on and those to select by. ``prompts``: the rows fall into as many parts as there are
+        seeds, or five if those are under three, by their hash; seed s judges part s.
+        ``domains``: whole domains do.
     seeds : int
         At most as many as there are domains, with ``domains``.
     test : ndarray of int
@@ -83,8 +84,12 @@ def folds_of(
     )
 
 
+def _count(seeds: int) -> int:
+    return seeds if seeds >= _FEWEST_PARTS else FOLDS
+
+
 def _prompt_parts(table: ScoreTable, seeds: int) -> list[Rows]:
-    count = max(seeds, FOLDS)
+    count = _count(seeds)
     names = [(str(at), 1.0 / count) for at in range(count)]
     place = np.array([int(split_of(key, 0, names)) for key in table.hashes])
     return [np.flatnonzero(place == at) for at in range(count)]
@@ -98,24 +103,36 @@ def _domain_parts(table: ScoreTable, seeds: int) -> list[Rows]:
             f"{table.source} has {len(names)} domains, or rows without one: whole domains cannot "
             "be held out; hold out prompts"
         )
-    count = min(max(seeds, FOLDS), len(names))
-    names.sort(key=lambda name: hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest())
+    count = min(_count(seeds), len(names))
+    names.sort(key=lambda name: _shuffled(name, 0))
     of_name = {name: at % count for at, name in enumerate(names)}
     place = np.array([of_name[name] for name in table.domains if name is not None])
     return [np.flatnonzero(place == at) for at in range(count)]
 
 
 def _fold(table: ScoreTable, seed: int, rest: Rows, test: Rows, *, by_domain: bool) -> Fold:
-    keys: Sequence[str | None] = [table.hashes[row] for row in rest]
-    if by_domain:
-        domains = [table.domains[row] for row in rest]
-        # To choose settings for unknown domains, select by unknown domains, if there are enough.
-        keys = domains if len(set(domains)) >= _FEWEST_DOMAINS else keys
-    parts = (("fit", 1.0 - SELECT_SHARE), ("select", SELECT_SHARE))
-    chosen = np.array([split_of(str(key), seed, parts) == "select" for key in keys], dtype=np.bool_)
+    domains = [str(table.domains[row]) for row in rest]
+    # To choose settings for unknown domains, select by unknown domains, if there are enough.
+    if by_domain and len(set(domains)) >= _FEWEST_DOMAINS:
+        picked = set(_some_domains(set(domains), seed))
+        chosen = np.array([name in picked for name in domains], dtype=np.bool_)
+    else:
+        parts = (("fit", 1.0 - SELECT_SHARE), ("select", SELECT_SHARE))
+        cut = [split_of(table.hashes[row], seed, parts) for row in rest]
+        chosen = np.array([name == "select" for name in cut], dtype=np.bool_)
     if not len(rest) or chosen.all() or not chosen.any() or not len(test):
         raise DataError(
             f"{len(rest)} rows to train on and {len(test)} to judge cannot be cut into parts; "
             "give more rows"
         )
     return Fold(seed=seed, fit=rest[~chosen], select=rest[chosen], test=test)
+
+
+def _some_domains(names: set[str], seed: int) -> list[str]:
+    """A fifth of them."""
+    ranked = sorted(names, key=lambda name: _shuffled(name, seed))
+    return ranked[: round(SELECT_SHARE * len(ranked))]
+
+
+def _shuffled(name: str, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed}\x00{name}".encode("utf-8", "surrogatepass")).digest()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hybridroute.training.judging.cost_curve import Sweep
 from hybridroute.training.judging.folds import Fold
+from hybridroute.training.judging.pool_metrics import choice_entropy
 from hybridroute.training.judging.run import Routed
 
 Floats = NDArray[np.float64]
@@ -28,6 +29,8 @@ class Standing:
     swept : Sweep or None
     by_run : tuple of float
         Mean quality of each run.
+    entropy : float
+        Of the choices, in bits: the mean of the runs'.
     """
 
     quality: Floats
@@ -35,6 +38,7 @@ class Standing:
     shares: Floats
     swept: Sweep | None
     by_run: tuple[float, ...]
+    entropy: float
 
 
 def judged_rows(folds: Sequence[Fold]) -> NDArray[np.intp]:
@@ -55,6 +59,7 @@ def standing_of(parts: Sequence[Routed], folds: Sequence[Fold]) -> Standing:
         shares=np.average([part.shares for part in parts], axis=0, weights=sizes),
         swept=_joined(swept, places, len(rows)) if len(swept) == len(parts) else None,
         by_run=tuple(float(part.quality.mean()) for part in parts),
+        entropy=float(np.mean([choice_entropy(part.shares) for part in parts])),
     )
 
 

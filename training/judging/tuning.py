@@ -15,7 +15,7 @@ from hybridroute.training.judging.paired import Average
 from hybridroute.training.judging.records import Records
 from hybridroute.training.pool.estimator import Estimator, FittedEstimator, Queries
 
-TRIES = 5
+TRIES = 3
 """Settings tried for each estimator that has any; part of the protocol, so that none is favoured
 by having been searched harder."""
 

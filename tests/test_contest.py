@@ -1,0 +1,216 @@
+"""training/judging/contest.py: the whole protocol on small tables, and on awkward ones."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pool_case import drawn_scores, queries_of, scores
+
+from hybridroute.edge_runtime.errors import ConfigError, DataError
+from hybridroute.training.judging.comparison import Comparison
+from hybridroute.training.judging.contest import BEST_SINGLE, EQUAL_COST, ZERO, compare
+from hybridroute.training.judging.field import contenders_of
+from hybridroute.training.judging.records import records_of
+from hybridroute.training.judging.rounds import Plan
+from hybridroute.training.pool.score_table import ScoreTable
+
+QUICK = ("random", "length", "knn", "ridge")
+PLAN = Plan(held_out="prompts", seeds=3, resamples=100)
+
+
+def compared(
+    table: ScoreTable,
+    test: ScoreTable | None = None,
+    *,
+    plan: Plan = PLAN,
+    names: tuple[str, ...] = QUICK,
+    prices: dict[str, float] | None = None,
+) -> Comparison:
+    records = records_of(table, test, prices=prices)
+    found = compare(records, queries_of(records.table), contenders_of(names), plan)
+    json.dumps(found.to_dict(), allow_nan=False)  # every number is finite or null
+    return found
+
+
+@pytest.fixture(scope="module")
+def usual() -> Comparison:
+    return compared(drawn_scores(400, 4))
+
+
+def test_every_row_of_the_table_stands(usual: Comparison) -> None:
+    assert {one.name for one in usual.estimators} == set(QUICK)
+    baselines = {"chance", BEST_SINGLE, "best per domain", EQUAL_COST, ZERO, "r_o(.5)", "oracle"}
+    assert {one.name for one in usual.baselines} == baselines
+    names = len(QUICK) + len(baselines)
+    assert len(usual.differences) == names * (names - 1) // 2
+    for one in usual.estimators:
+        assert one.fit_s is not None
+        assert len(one.setting) == 3
+        assert one.ci95[0] < one.quality < one.ci95[1]
+
+
+def test_the_scale_has_its_ends_where_they_belong(usual: Comparison) -> None:
+    assert usual.entry("chance").effective_p == pytest.approx(0.0)
+    assert usual.entry("oracle").effective_p == pytest.approx(1.0)
+    assert usual.entry("r_o(.5)").effective_p == pytest.approx(0.5)
+    assert usual.entry(BEST_SINGLE).v_b == 1.0
+    assert usual.entry(BEST_SINGLE).e_p == 0.0
+    random = usual.entry("random")
+    assert random.effective_p == pytest.approx(0.0, abs=0.15)
+    assert random.e_p > 1.9
+
+
+def test_what_can_be_learnt_is_learnt_and_the_winner_is_it(usual: Comparison) -> None:
+    assert usual.winner in {"knn", "ridge"}
+    found = usual.entry(usual.winner)
+    assert found.over_best_single is not None
+    assert found.over_best_single.ci95[0] > 0.0
+    assert found.quality > usual.entry("length").quality
+
+
+def test_money_is_judged_on_one_range_for_all(usual: Comparison) -> None:
+    low, high = usual.protocol.cost_range or (0.0, 0.0)
+    costs = [arm.cost for arm in usual.arms]
+    assert (low, high) == (min(costs), max(costs))
+    knn, zero = usual.entry("knn").savings, usual.entry(ZERO).savings
+    assert knn is not None
+    assert zero is not None
+    assert knn.aiq is not None
+    assert zero.aiq is not None
+    assert knn.aiq > zero.aiq
+    equal = usual.entry(EQUAL_COST)
+    assert equal.cost is not None
+    assert equal.cost <= (usual.entry(usual.winner).cost or 0.0) * 1.05
+    assert usual.entry("knn").over_equal_cost_arm is not None
+
+
+def test_the_same_seed_gives_the_same_numbers(usual: Comparison) -> None:
+    again = compared(drawn_scores(400, 4))
+    for one, other in zip(usual.estimators, again.estimators, strict=True):
+        assert (one.name, one.quality, one.ci95) == (other.name, other.quality, other.ci95)
+
+
+def test_given_rows_and_whole_domains_can_be_held_out() -> None:
+    given = compared(
+        drawn_scores(200, 3), drawn_scores(150, 3, seed=9), plan=replace(PLAN, held_out="given")
+    )
+    assert given.protocol.judged_rows == 150 - given.protocol.duplicates
+    apart = compared(drawn_scores(300, 3, domains=6), plan=replace(PLAN, held_out="domains"))
+    assert apart.protocol.resampled == "domains, then rows"
+
+
+def test_two_arms_have_the_threshold_routers_figures() -> None:
+    """The cheaper arm is the edge."""
+    found = compared(drawn_scores(400, 2, domains=4), names=("knn", "random"))
+    held = found.entry("knn").two_arms
+    assert held is not None
+    assert (held.edge, held.cloud) == ("arm0", "arm1")
+    blind = found.entry("random").two_arms
+    assert blind is not None
+    assert held.apgr is not None
+    assert blind.apgr is not None
+    assert held.apgr > blind.apgr + 0.1
+
+
+def test_without_costs_nothing_is_said_of_them() -> None:
+    table = replace(drawn_scores(200, 3), cost_usd=None)
+    found = compared(table)
+    assert "state no costs" in str(found.protocol.no_cost)
+    assert {one.name for one in found.baselines}.isdisjoint({ZERO, EQUAL_COST})
+    assert all(one.cost is None and one.savings is None for one in found.estimators)
+
+
+@pytest.mark.parametrize("price", [0.0, 0.25])
+def test_costs_that_are_zero_or_all_alike_have_no_range(price: float) -> None:
+    found = compared(drawn_scores(200, 3), prices={f"arm{at}": price for at in range(3)})
+    assert found.protocol.cost_range is None
+    assert found.entry("knn").savings is None
+    assert found.entry("knn").cost == pytest.approx(price)
+
+
+def test_equal_outcomes_have_no_effective_p() -> None:
+    table = replace(drawn_scores(150, 3), quality=np.full((150, 3), 0.4))
+    found = compared(table)
+    for one in (*found.estimators, *found.baselines):
+        assert one.quality == pytest.approx(0.4)
+        assert one.effective_p is None
+
+
+def test_one_arm_always_best_is_found_by_all_that_learn() -> None:
+    quality = np.column_stack([np.full(150, 0.9), np.linspace(0.0, 0.8, 150), np.zeros(150)])
+    found = compared(replace(drawn_scores(150, 3), quality=quality), names=("knn", "ridge"))
+    for one in found.estimators:
+        assert one.effective_p == pytest.approx(1.0)
+        assert one.choices["arm0"] == 1.0
+        assert one.over_best_single is not None
+        assert one.over_best_single.difference == pytest.approx(0.0)
+
+
+def test_scores_outside_zero_and_one_are_judged_in_their_own_unit() -> None:
+    table = drawn_scores(300, 3)
+    usual = compared(table, names=("knn",))
+    moved = compared(replace(table, quality=10.0 * table.quality - 7.0), names=("knn",))
+    one, other = usual.entry("knn"), moved.entry("knn")
+    assert other.quality == pytest.approx(10.0 * one.quality - 7.0)
+    assert other.effective_p == pytest.approx(one.effective_p)
+    assert (one.ece is None, other.ece is None) == (False, True)
+    assert other.v_b is None or other.quality > 0.0
+
+
+def test_missing_cells_stay_missing() -> None:
+    table = drawn_scores(300, 4)
+    draw = np.random.default_rng(3)
+    quality = table.quality.copy()
+    quality[draw.random(quality.shape) < 0.3] = np.nan
+    quality[np.isnan(quality).all(axis=1), 0] = 1.0
+    found = compared(replace(table, quality=quality))
+    assert sum(arm.missing for arm in found.arms) == np.isnan(quality).sum()
+    assert found.protocol.scaling_rows == (~np.isnan(quality).any(axis=1)).sum()
+    assert found.entry("oracle").quality == pytest.approx(np.nanmax(quality, axis=1).mean())
+
+
+def test_duplicates_that_differ_are_judged_once() -> None:
+    table = drawn_scores(200, 3)
+    twice = table.select(np.concatenate([np.arange(200), np.arange(40)]))
+    quality = twice.quality.copy()
+    quality[200:] = 1.0 - quality[200:]
+    found = compared(replace(twice, quality=quality))
+    assert (found.protocol.duplicates, found.protocol.conflicts) == (40, 40)
+    assert found.protocol.judged_rows <= 200
+
+
+def test_a_thousand_arms() -> None:
+    draw = np.random.default_rng(0)
+    quality = (draw.random((120, 1000)) < draw.random(1000)).astype(float)
+    found = compared(scores(quality), names=("knn", "ridge"))
+    assert len(found.arms) == 1000
+    assert found.scaling_up is not None
+    assert found.scaling_up.sizes[-1] == 1000
+
+
+def test_an_estimator_that_cannot_be_fitted_is_left_out_with_its_reason() -> None:
+    class Fails:
+        name = "fails"
+
+        def fit(self, queries: object, quality: object, *, seed: int) -> None:
+            raise DataError("it never works")
+
+    records = records_of(drawn_scores(150, 3))
+    from hybridroute.training.judging.tuning import Contender
+
+    fails = Contender(name="fails", settings=(("one", Fails()),))  # type: ignore[arg-type]
+    queries = queries_of(records.table)
+    found = compare(records, queries, (*contenders_of(("knn",)), fails), PLAN)
+    assert found.protocol.notes == ("fails is left out: it never works",)
+    with pytest.raises(ConfigError, match="no estimator could be fitted.*it never works"):
+        compare(records, queries, (fails,), PLAN)
+
+
+def test_names_that_stand_twice_or_are_unknown_are_refused() -> None:
+    with pytest.raises(ConfigError, match="one or more different ones"):
+        compared(drawn_scores(100, 3), names=("knn", "knn"))
+    with pytest.raises(ConfigError, match="no estimator 'oak'"):
+        contenders_of(("oak",))

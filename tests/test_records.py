@@ -1,0 +1,64 @@
+"""training/judging/records.py: one row a prompt, costs filled or given, what does not fit named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pool_case import scores
+
+from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.judging.records import records_of
+
+NAN = np.nan
+
+
+def test_the_first_row_of_a_prompt_stays_and_conflicts_are_counted() -> None:
+    table = scores([[1, 0], [0, 0], [1, 0], [1, NAN]], texts=["a", "a", "b", "a"])
+    held = records_of(table)
+    np.testing.assert_array_equal(held.table.quality, [[1, 0], [1, 0]])
+    assert (held.duplicates, held.conflicts) == (2, 1)
+    assert len(records_of(table, keep_duplicates=True).table) == 4
+
+
+def test_rows_to_judge_follow_and_are_counted_where_they_were_trained_on() -> None:
+    held = records_of(scores([[1, 0], [0, 1]], texts=["a", "b"]), scores([[1, 1]], texts=["b"]))
+    assert held.test is not None
+    assert held.test.tolist() == [2]
+    assert held.rows_in_both == 1
+    assert len(held.table) == 3
+
+
+def test_columns_of_the_rows_to_judge_are_brought_in_order() -> None:
+    test = scores([[0.3, 0.1, 0.2]], arms=["c", "a", "b"], cost=[[3, 1, 2]], texts=["z"])
+    held = records_of(scores([[1, 0]], arms=["a", "b"], cost=[[1, 1]]), test)
+    assert held.table.quality[1].tolist() == [0.1, 0.2]
+    assert held.cost is not None
+    assert held.cost[1].tolist() == [1, 2]
+
+
+def test_an_arm_that_the_rows_to_judge_lack_is_named() -> None:
+    test = scores([[0.3]], arms=["a"], texts=["z"])
+    with pytest.raises(DataError, match="has no arm 'b', which the rows to train on have"):
+        records_of(scores([[1, 0]], arms=["a", "b"]), test)
+
+
+def test_a_cost_that_is_not_stated_is_its_arms_mean() -> None:
+    held = records_of(scores([[1, 0], [1, 0], [1, 0]], cost=[[1, NAN], [3, 5], [NAN, 5]]))
+    np.testing.assert_array_equal(held.cost, [[1, 5], [3, 5], [2, 5]])
+
+
+def test_without_costs_the_reason_is_told() -> None:
+    none = records_of(scores([[1, 0]]))
+    assert none.cost is None
+    assert "--price" in str(none.no_cost)
+    some = records_of(scores([[1, 0]], cost=[[1, NAN]]))
+    assert some.cost is None
+    assert "no cost of 'arm1'" in str(some.no_cost)
+
+
+def test_prices_stand_in_for_costs() -> None:
+    held = records_of(scores([[1, 0]]), prices={"arm0": 0.0, "arm1": 2.0})
+    np.testing.assert_array_equal(held.cost, [[0, 2]])
+    for bad in ({"arm0": 1.0}, {"arm0": 1.0, "arm1": -1.0}, {"arm0": 1, "arm1": 1, "x": 1}):
+        with pytest.raises(DataError, match="the prices are of"):
+            records_of(scores([[1, 0]]), prices=bad)
