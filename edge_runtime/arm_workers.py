@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterable
 from queue import SimpleQueue
 
 from hybridroute.edge_runtime.chat import ChatRequest
-from hybridroute.edge_runtime.errors import ArmError, ConfigError, HybridRouteError
+from hybridroute.edge_runtime.errors import ArmError, HybridRouteError
 from hybridroute.edge_runtime.protocols import ChatEngine, Finish
 
 _LOG = logging.getLogger(__name__)
@@ -65,17 +66,24 @@ class ArmWorkers:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, job: Job) -> None:
-        """Queue a job. Raises ConfigError once closed."""
+    def submit(self, jobs: Iterable[Job]) -> bool:
+        """Queue jobs; False, and none queued, once closed."""
         with self._lock:
             if self._closed:
-                raise ConfigError(f"the {self._arm} arm is closed; make a new one")
-            self._open.add(job)
-            self._jobs.put(job)
+                return False
+            for job in jobs:
+                self._open.add(job)
+                self._jobs.put(job)
+            return True
 
-    def close(self) -> None:
-        """Cancel every job, join the threads, close the engine; safe to call twice."""
+    def close(self, *, if_idle: bool = False) -> bool:
+        """Cancel every job, join the threads, close the engine; safe to call twice.
+
+        With ``if_idle``, not where a job is open. Returns whether it is closed.
+        """
         with self._lock:
+            if if_idle and self._open:
+                return False
             first, self._closed = not self._closed, True
             if first:
                 for job in self._open:
@@ -87,6 +95,7 @@ class ArmWorkers:
                 thread.join()
         if first:
             self.engine.close()
+        return True
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -15,6 +15,7 @@ from hybridroute.edge_runtime.edge_answer import EdgeStream, cancel, whole_answe
 from hybridroute.edge_runtime.engines import ENGINE_NAMES, load_engine
 from hybridroute.edge_runtime.errors import ArmRefused, ConfigError
 from hybridroute.edge_runtime.known_models import REGISTRY
+from hybridroute.edge_runtime.model_memory import ModelMemory
 from hybridroute.edge_runtime.model_registry import model_name, resolve
 from hybridroute.edge_runtime.protocols import Capabilities, ChatEngine, EngineOptions, Place
 from hybridroute.edge_runtime.sampling import sampling_of
@@ -44,6 +45,8 @@ class LlamaArm:
         turn or the context is full.
     stop : tuple of str
         Texts that end an answer, beside those of the request: some templates need them.
+    memory : ModelMemory or None
+        A limit shared with other arms: the longest unused model goes when another is needed.
     loader : callable
         Loads the engine; another one may be given.
 
@@ -62,6 +65,7 @@ class LlamaArm:
         options: EngineOptions | None = None,
         max_tokens: int | None = None,
         stop: tuple[str, ...] = (),
+        memory: ModelMemory | None = None,
         loader: EngineLoader = load_engine,
     ) -> None:
         if engine is not None and engine not in ENGINE_NAMES:
@@ -80,9 +84,11 @@ class LlamaArm:
             self._options = replace(self._options, context_tokens=fitting)
         self._max_tokens = max_tokens
         self._stop = stop
+        self._memory = memory
         self._loader = loader
         self._lock = threading.Lock()
         self._workers: ArmWorkers | None = None
+        self._ending: weakref.finalize[..., LlamaArm] | None = None
         self._closed = False
 
     @property
@@ -137,11 +143,11 @@ class LlamaArm:
 
     def _submit(self, request: ChatRequest) -> tuple[list[Job], SimpleQueue[tuple[int, Event]]]:
         self._refuse_unsupported(request)
-        workers = self._loaded()
         events: SimpleQueue[tuple[int, Event]] = SimpleQueue()
         jobs = [Job(part, index, events) for index, part in enumerate(self._parts(request))]
-        for job in jobs:
-            workers.submit(job)
+        # Between the two the model may have been unloaded to make room for another's.
+        while not self._loaded().submit(jobs):
+            pass
         return jobs, events
 
     def _refuse_unsupported(self, request: ChatRequest) -> None:
@@ -171,14 +177,47 @@ class LlamaArm:
         with self._lock:
             if self._closed:
                 raise ConfigError(f"the {self.name} arm is closed; make a new one")
+            if self._memory is not None:
+                self._memory.touch(self)
             if self._workers is None:
-                found = resolve(self._source)
-                engine = self._loader(found.path, self._options, self._engine_name)
+                engine = self._load()
                 count = max(1, min(self._options.parallel, engine.parallel))
                 self._workers = ArmWorkers(engine, count=count, arm=self.name)
                 # Also ends the threads when the arm is dropped, or the program ends, unclosed.
-                weakref.finalize(self, self._workers.close)
+                self._ending = weakref.finalize(self, self._workers.close)
             return self._workers
+
+    def _load(self) -> ChatEngine:
+        path = resolve(self._source).path
+
+        def load() -> ChatEngine:
+            return self._loader(path, self._options, self._engine_name)
+
+        if self._memory is None:
+            return load()
+        return self._memory.load(self, path.stat().st_size, load)
+
+    def unload(self) -> bool:
+        """Free the model unless it is answering or being loaded; the next request loads it again.
+
+        Returns
+        -------
+        bool
+            Whether it is free. Never waits for an answer.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if self._workers is None:
+                return True
+            if not self._workers.close(if_idle=True):
+                return False
+            self._workers = None
+            if self._ending is not None:
+                self._ending.detach()
+            return True
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """Cancel what runs, end the threads and free the model; safe to call twice."""
@@ -187,3 +226,5 @@ class LlamaArm:
             workers = self._workers
         if workers is not None:
             workers.close()
+        if self._memory is not None:
+            self._memory.freed(self)

@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from hybridroute.answered import Answered
     from hybridroute.async_client import AsyncHybridClient
     from hybridroute.async_stream import AsyncChatStream
+    from hybridroute.callable_arm import CallableArm
     from hybridroute.client import HybridClient
-    from hybridroute.cloud import CloudSettings
+    from hybridroute.cloud import CloudArm, CloudSettings
     from hybridroute.controller import ControllerSettings
-    from hybridroute.decision import Decision
+    from hybridroute.decision import ArmEstimate, Decision
     from hybridroute.edge_runtime.errors import (
         ArmError,
         ArmRefused,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from hybridroute.edge_runtime.llama_arm import LlamaArm
+    from hybridroute.edge_runtime.model_memory import ModelMemory
+    from hybridroute.edge_runtime.prices import Prices
     from hybridroute.edge_runtime.protocols import Arm, Capabilities, EngineOptions
     from hybridroute.expectation import Expectation
     from hybridroute.hub import Bundle
@@ -46,6 +49,7 @@ __all__ = [
     "Answered",
     "Arm",
     "ArmError",
+    "ArmEstimate",
     "ArmRefused",
     "ArmTimeout",
     "ArmUnavailable",
@@ -54,10 +58,12 @@ __all__ = [
     "Budget",
     "Bundle",
     "BundleError",
+    "CallableArm",
     "Capabilities",
     "ChatCompletion",
     "ChatCompletionChunk",
     "ChatStream",
+    "CloudArm",
     "CloudSettings",
     "ConfigError",
     "ContextOverflow",
@@ -71,8 +77,10 @@ __all__ = [
     "HybridRouteError",
     "Latency",
     "LlamaArm",
+    "ModelMemory",
     "ModelMissing",
     "NoCapableArm",
+    "Prices",
     "Promise",
     "Quota",
     "RequestError",
@@ -89,14 +97,17 @@ __all__ = [
 _HOMES = {
     "Answered": "answered",
     "Arm": "edge_runtime.protocols",
+    "ArmEstimate": "decision",
     "AsyncChatStream": "async_stream",
     "AsyncHybridClient": "async_client",
     "Budget": "targets",
     "Bundle": "hub",
+    "CallableArm": "callable_arm",
     "Capabilities": "edge_runtime.protocols",
     "ChatCompletion": "responses",
     "ChatCompletionChunk": "responses",
     "ChatStream": "stream",
+    "CloudArm": "cloud",
     "CloudSettings": "cloud",
     "ControllerSettings": "controller",
     "Decision": "decision",
@@ -105,6 +116,8 @@ _HOMES = {
     "HybridClient": "client",
     "Latency": "targets",
     "LlamaArm": "edge_runtime.llama_arm",
+    "ModelMemory": "edge_runtime.model_memory",
+    "Prices": "edge_runtime.prices",
     "Promise": "promise",
     "Quota": "targets",
     "SessionSettings": "sessions",
