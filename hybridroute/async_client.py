@@ -166,10 +166,10 @@ class AsyncHybridClient(Turnable):
         session: str | None = None,
     ) -> ChatCompletion:
         """The whole answer to a checked request; ``chat.completions.create`` builds on this."""
-        attempts = await self._threads.decide(
-            lambda: self._client.prepare(request, setting=setting, mode=mode, session=session)
+        return await self._threads.decide_and_answer(
+            lambda: self._client.prepare(request, setting=setting, mode=mode, session=session),
+            lambda attempts, stop: complete(attempts, request, stop),
         )
-        return await self._threads.answer(lambda stop: complete(attempts, request, stop))
 
     async def begin(
         self,

@@ -7,7 +7,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
@@ -20,6 +20,7 @@ from hybridroute.edge_runtime.stop_signal import StopSignal
 _log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+Decided = TypeVar("Decided")
 Task = Callable[[], object]
 
 _DECIDING_THREADS = 4
@@ -70,6 +71,36 @@ class LoopThreads:
             self.end_soon(stop.set)
             raise
 
+    async def decide_and_answer(
+        self, decide: Callable[[], Decided], answer: Callable[[Decided, StopSignal], Result]
+    ) -> Result:
+        """Run a short call and then, with what it gave, a long one, as the two above do.
+
+        The thread that decided hands over to the one that answers: every way through the loop
+        costs the request a wait for it.
+        """
+        self._begin()
+        stop, context = StopSignal(), copy_context()
+        done: Future[Result] = Future()
+
+        def second(decided: Decided) -> None:
+            if done.set_running_or_notify_cancel():
+                _settle_with(done, partial(context.run, answer, decided, stop))
+
+        def first() -> None:
+            try:
+                self._answers.submit(second, context.run(decide))
+            except BaseException as exc:  # raised where the answer is awaited
+                if done.set_running_or_notify_cancel():
+                    done.set_exception(exc)
+
+        self._decisions.submit(first)
+        try:
+            return await asyncio.wrap_future(done)
+        except asyncio.CancelledError:
+            self.end_soon(stop.set)
+            raise
+
     def start(self, call: Task, context: Context) -> None:
         """Run a long call in a thread; nobody waits for its result."""
         self._begin()
@@ -107,8 +138,8 @@ class LoopThreads:
         try:
             task()
         finally:
+            self._decisions.shutdown()  # first, as a decision may hand over to an answer
             self._answers.shutdown()
-            self._decisions.shutdown()
             self._endings.put(None)
             if thread is not None:
                 thread.join()
@@ -126,6 +157,15 @@ class LoopThreads:
                 self._ending_thread = thread
                 # For a client that is dropped without being closed; its pools see to themselves.
                 weakref.finalize(self, self._endings.put, None)
+
+
+def _settle_with(done: Future[Result], call: Callable[[], Result]) -> None:
+    try:
+        result = call()
+    except BaseException as exc:  # raised again where it is awaited
+        done.set_exception(exc)
+    else:
+        done.set_result(result)
 
 
 def _run_all(tasks: SimpleQueue[Task | None]) -> None:

@@ -62,6 +62,7 @@ def serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks where a request came from
         lifespan="on",
         timeout_graceful_shutdown=max(1, round(options.drain_s)),
     )
