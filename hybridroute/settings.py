@@ -7,20 +7,23 @@ hold the variable's name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.settings_file import Layer, WrongValue, checked_value, read_file, type_of
 
 FILE_NAME = "hybridroute.toml"
 FILE_VARIABLE = "HYBRIDROUTE_CONFIG"
 _PREFIX = "HYBRIDROUTE_"
 _OTHER_VARIABLES = ("HYBRIDROUTE_CACHE", "HYBRIDROUTE_DATA")
-_AMOUNTS = ("dial", "threshold", "cost_advantage")
-_SECRETS = ("key", "api_key", "token", "secret", "password")
+_ONE_THING = {
+    "router": ("dial", "threshold", "cost_advantage"),
+    "controller": ("usd_per_hour", "cloud_requests", "cloud_share", "p95_ms"),
+}
+"""Several ways to say one thing: a nearer layer that gives one replaces all of them."""
 
 Section = Mapping[str, Any]
 
@@ -105,6 +108,30 @@ class ServerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerSection:
+    """What moves the dial, if anything does: off until one of the targets is given.
+
+    The targets are ``usd_per_hour`` (:class:`Budget`), ``cloud_requests`` in every
+    ``cloud_requests_window_s`` seconds (:class:`Quota`), ``cloud_share`` (:class:`Share`) and
+    ``p95_ms`` (:class:`Latency`), one at most. For the rest see :class:`ControllerSettings`.
+    """
+
+    usd_per_hour: float | None = None
+    cloud_requests: float | None = None
+    cloud_requests_window_s: float | None = None
+    cloud_share: float | None = None
+    p95_ms: float | None = None
+    lowest: float | None = None
+    highest: float | None = None
+    max_step: float | None = None
+    min_step: float | None = None
+    every_s: float | None = None
+    min_answers: int | None = None
+    window_s: float | None = None
+    band: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything, with the file it was read from, if there was one."""
 
@@ -112,14 +139,16 @@ class Settings:
     edge: EdgeSettings = field(default_factory=EdgeSettings)
     cloud: CloudEndpoint = field(default_factory=CloudEndpoint)
     server: ServerSettings = field(default_factory=ServerSettings)
+    controller: ControllerSection = field(default_factory=ControllerSection)
     file: Path | None = None
 
 
-_SECTIONS: dict[str, type] = {
+SECTIONS: dict[str, type] = {
     "router": RouterSettings,
     "edge": EdgeSettings,
     "cloud": CloudEndpoint,
     "server": ServerSettings,
+    "controller": ControllerSection,
 }
 
 
@@ -146,24 +175,33 @@ def load_settings(
         If a key is unknown, a value of a wrong type, a secret stands in the file, or the file
         cannot be read. The message names the file or variable, and the key.
     """
-    file = _find_file(environ, folder)
-    layers = [_from_file(file)] if file is not None else []
-    layers += [_from_environ(environ), _from_flags(flags or {})]
-    held: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
+    file = find_file(environ, folder)
+    layers = [] if file is None else [_from_file(file)]
+    return combined([*layers, from_environ(environ), _from_flags(flags or {})], file)
+
+
+def combined(layers: Iterable[Layer], file: Path | None = None) -> Settings:
+    """The settings of several layers, the nearest last."""
+    held: Layer = {name: {} for name in SECTIONS}
     for layer in layers:
-        if any(layer["router"].get(name) is not None for name in _AMOUNTS):
-            # They are three ways to say one thing: a nearer layer replaces all of them.
-            for name in _AMOUNTS:
-                held["router"].pop(name, None)
-        for section, values in layer.items():
-            held[section].update(values)
+        _lay_over(held, layer)
     return Settings(
         router=RouterSettings(**held["router"]),
         edge=EdgeSettings(**held["edge"]),
         cloud=CloudEndpoint(**held["cloud"]),
         server=ServerSettings(**held["server"]),
+        controller=ControllerSection(**held["controller"]),
         file=file,
     )
+
+
+def _lay_over(held: Layer, nearer: Layer) -> None:
+    for section, values in nearer.items():
+        ways = _ONE_THING.get(section, ())
+        if any(values.get(name) is not None for name in ways):
+            for name in ways:
+                held[section].pop(name, None)
+        held[section].update(values)
 
 
 def variable_of(section: str, key: str) -> str:
@@ -174,14 +212,21 @@ def variable_of(section: str, key: str) -> str:
 def unknown_variables(environ: Mapping[str, str], settings: Settings) -> list[str]:
     """HYBRIDROUTE_* variables that set nothing: misspelt, most likely."""
     known = {
-        variable_of(name, item.name) for name, kind in _SECTIONS.items() for item in fields(kind)
+        variable_of(name, item.name) for name, kind in SECTIONS.items() for item in fields(kind)
     }
     known |= {FILE_VARIABLE, *_OTHER_VARIABLES}
     known |= {settings.cloud.api_key_env or "", settings.server.key_env or ""}
     return sorted(name for name in environ if name.startswith(_PREFIX) and name not in known)
 
 
-def _find_file(environ: Mapping[str, str], folder: Path) -> Path | None:
+def find_file(environ: Mapping[str, str], folder: Path) -> Path | None:
+    """The file in force: the one HYBRIDROUTE_CONFIG names, else the folder's, else None.
+
+    Raises
+    ------
+    ConfigError
+        If the variable names no file.
+    """
     named = environ.get(FILE_VARIABLE)
     if named:
         file = Path(named).expanduser()
@@ -194,70 +239,39 @@ def _find_file(environ: Mapping[str, str], folder: Path) -> Path | None:
     return file if file.is_file() else None
 
 
-def _from_file(file: Path) -> dict[str, dict[str, Any]]:
-    import tomllib
-
-    try:
-        held = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-        raise ConfigError(f"{file} cannot be read: {exc}") from exc
-    layer: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
-    for section, values in held.items():
-        if section not in _SECTIONS or not isinstance(values, dict):
-            raise ConfigError(
-                f"{file}: {section!r} is not a section; use [{'], ['.join(_SECTIONS)}]"
-            )
-        for key, value in values.items():
-            where = f"{file}: {section}.{key}"
-            _refuse_secret(where, key)
-            layer[section][key] = _checked(where, section, key, value)
+def _from_file(file: Path) -> Layer:
+    layer, wrong = read_file(file, SECTIONS)
+    if wrong:
+        raise ConfigError(wrong[0].said_of(str(file)))
     return layer
 
 
-def _from_environ(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    layer: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
-    for section, kind in _SECTIONS.items():
-        known = {variable_of(section, item.name): item.name for item in fields(kind)}
-        for variable, key in known.items():
+def from_environ(environ: Mapping[str, str]) -> Layer:
+    """The values of the HYBRIDROUTE_* variables.
+
+    Raises
+    ------
+    ConfigError
+        If one is of a wrong type.
+    """
+    layer: Layer = {name: {} for name in SECTIONS}
+    for section, kind in SECTIONS.items():
+        for key in (item.name for item in fields(kind)):
+            variable = variable_of(section, key)
             if text := environ.get(variable, "").strip():
-                value = _parsed(variable, _type_of(section, key), text)
-                layer[section][key] = _checked(variable, section, key, value)
+                value = _parsed(variable, type_of(kind, key), text)
+                try:
+                    layer[section][key] = checked_value(kind, key, value)
+                except WrongValue as exc:
+                    raise ConfigError(f"{variable} {exc}") from None
     return layer
 
 
-def _from_flags(flags: Mapping[str, Section]) -> dict[str, dict[str, Any]]:
-    layer: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
+def _from_flags(flags: Mapping[str, Section]) -> Layer:
+    layer: Layer = {name: {} for name in SECTIONS}
     for section, values in flags.items():
         layer[section] = {key: value for key, value in values.items() if value is not None}
     return layer
-
-
-def _refuse_secret(where: str, key: str) -> None:
-    if key in _SECRETS:
-        raise ConfigError(
-            f"{where} looks like a secret; secrets come from environment variables alone. Take it "
-            "out of the file, put it in a variable, and name that variable as cloud.api_key_env"
-        )
-
-
-def _type_of(section: str, key: str) -> type:
-    """The plain type of a field: ``float`` for ``float | None``."""
-    kind = get_type_hints(_SECTIONS[section])[key]
-    plain: type = get_args(kind)[0] if get_origin(kind) is UnionType else kind
-    return plain
-
-
-def _checked(where: str, section: str, key: str, value: Any) -> Any:
-    known = [item.name for item in fields(_SECTIONS[section])]
-    if key not in known:
-        raise ConfigError(f"{where} is not a setting; [{section}] has {', '.join(known)}")
-    wanted = _type_of(section, key)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-        kind = {str: "text", int: "a whole number", float: "a number"}[wanted]
-        raise ConfigError(f"{where} is {type(value).__name__} {value!r}; give {kind}")
-    return value
 
 
 def _parsed(variable: str, wanted: type, text: str) -> Any:

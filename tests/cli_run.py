@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _START = "from hybridroute.cli import main; sys.argv[0] = 'hybridroute'; main()"
-_SETTINGS = ("HYBRIDROUTE_ROUTER_", "HYBRIDROUTE_EDGE_", "HYBRIDROUTE_CLOUD_")
+_SETTINGS = tuple(
+    f"HYBRIDROUTE_{section}_" for section in ("ROUTER", "EDGE", "CLOUD", "SERVER", "CONTROLLER")
+)
 _DROPPED = (*_SETTINGS, "HYBRIDROUTE_CONFIG", "OPENAI_", "NO_COLOR", "FORCE_COLOR")
 
 

@@ -223,3 +223,23 @@ def test_a_log_of_json_lines_holds_no_prompt(tmp_path: Path, bundle: Path) -> No
     replayed = run("replay", "--log", "decisions.db", "--dial", "0.2", "--json", cwd=tmp_path)
     assert replayed.returncode == 0, replayed.stderr
     assert b"planted" not in (tmp_path / "decisions.db").read_bytes()
+
+
+def test_a_controller_is_configured_and_reloaded(tmp_path: Path, bundle: Path) -> None:
+    with play.CloudServer(play.answer(play.whole("from afar"))) as cloud:
+        file = _config(tmp_path, bundle, cloud.url)
+        plain = file.read_text(encoding="utf-8")
+        with _served(tmp_path, "--cloud-share", "0.5") as served:
+            held = requests.get(served.url + "/v1/hybridroute/dial", timeout=20).json()
+            assert held["controller"]["holds"] == {"cloud_share": 0.5}
+        file.write_text(plain + "[controller]\np95_ms = 800\nlowest = 0.2\n", encoding="utf-8")
+        with _served(tmp_path) as served:
+            held = requests.get(served.url + "/v1/hybridroute/dial", timeout=20).json()
+            assert held["controller"]["holds"] == {"p95_ms": 800.0}
+            assert held["controller"]["lowest"] == 0.2
+            file.write_text(plain, encoding="utf-8")
+            _reloaded(served, ok=True)
+            held = requests.get(served.url + "/v1/hybridroute/dial", timeout=20).json()
+            assert held["controller"] is None
+    refused = run("serve", "--port", "0", "--p95-ms", "9", "--cloud-share", "0.1", cwd=tmp_path)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,10 +12,12 @@ import requests
 from sdk_fakes import CLOUD_MODEL, EDGE_MODEL, answer, bundle, calibration, cloud_arm, edge_arm
 from server_run import ServerRun, serving
 
+from hybridroute.controller import ControllerSettings
 from hybridroute.edge_runtime.chat import CompletionChunk, Usage
 from hybridroute.edge_runtime.errors import ArmUnavailable, ModelMissing, StreamInterrupted
 from hybridroute.edge_runtime.prices import Prices
 from hybridroute.server.chat_body import FIELDS
+from hybridroute.targets import Share
 
 EASY, HARD = "0.95 easy", "0.05 hard"
 COUNTS = CompletionChunk(
@@ -287,3 +290,27 @@ def test_the_document_describes_what_is_answered(server: ServerRun) -> None:
     for name, body in answers.items():
         schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
         jsonschema.validate(body, schema)
+
+
+def test_a_controller_is_seen_at_the_dial_in_the_counts_and_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    held = ControllerSettings(hold=Share(cloud_share=0.2), every_s=0.01, min_answers=2)
+    first = serving(dial=0.5)
+    with caplog.at_level("INFO"), ServerRun(first) as server:
+        assert server.get("/v1/hybridroute/dial").json()["controller"] is None
+        first.client.control(held)
+        for _ in range(4):
+            server.ask(HARD)
+            time.sleep(0.02)
+        told = server.get("/v1/hybridroute/dial").json()
+        metrics = server.get("/metrics").text
+    assert told["dial"] < 0.5
+    assert told["controller"]["holds"] == {"cloud_share": 0.2}
+    last = told["controller"]["changes"][0]
+    assert last["cause"] == "1 of requests to the cloud is over 0.2"
+    assert (last["measured"], last["target"]) == (1.0, 0.2)
+    assert last["after"] == {"kind": "dial", "value": told["dial"]}
+    assert f"hybridroute_dial {told['dial']}" in metrics
+    assert "hybridroute_controller_measured 1.0" in metrics
+    assert "1 of requests to the cloud is over 0.2" in caplog.text

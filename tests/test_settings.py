@@ -57,13 +57,14 @@ def test_the_file_may_be_named_by_a_variable(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[router]\nqality = 1\n", r"hybridroute\.toml: router\.qality is not a setting"),
-        ("[routes]\ndial = 1\n", r"hybridroute\.toml: 'routes' is not a section"),
-        ("dial = 1\n", r"hybridroute\.toml: 'dial' is not a section"),
+        ("[router]\nqality = 1\n", r"hybridroute\.toml:2: router\.qality is not a setting"),
+        ("[routes]\ndial = 1\n", r"hybridroute\.toml:1: 'routes' is not a section"),
+        ("dial = 1\n", r"hybridroute\.toml:1: 'dial' is not a section"),
         ("[router]\ndial = 'high'\n", r"router\.dial is str 'high'; give a number"),
         ("[router]\nthreads = true\n", r"router\.threads is bool True; give a whole number"),
         ("[router]\nthreads = 1.5\n", r"router\.threads is float 1\.5; give a whole number"),
-        ("[router\n", r"hybridroute\.toml cannot be read"),
+        ("[routes]\n", "is not a section"),
+        ("[router\n", r"hybridroute\.toml:1: it is no TOML"),
     ],
 )
 def test_an_error_names_file_and_key(tmp_path, text, said):

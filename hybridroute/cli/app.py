@@ -12,6 +12,7 @@ import typer
 from hybridroute._version import __version__
 from hybridroute.cli.ask import ask
 from hybridroute.cli.chat import chat
+from hybridroute.cli.config import config
 from hybridroute.cli.demo import demo
 from hybridroute.cli.dial import dial
 from hybridroute.cli.doctor import doctor
@@ -26,7 +27,7 @@ GROUP = "hybridroute.commands"
 """Entry points of this group are functions ``register(app: typer.Typer) -> None``."""
 
 _COMMANDS = (route, ask, chat, serve, dial, replay, doctor, demo)
-_BUILT_IN = frozenset({*(command.__name__ for command in _COMMANDS), "models"})
+_BUILT_IN = frozenset({*(command.__name__ for command in _COMMANDS), "models", "config"})
 
 
 def build_app() -> typer.Typer:
@@ -44,6 +45,7 @@ def build_app() -> typer.Typer:
     for command in _COMMANDS:
         app.command()(command)
     app.add_typer(models, name="models")
+    app.add_typer(config, name="config")
     return app
 
 

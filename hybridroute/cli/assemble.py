@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,6 +15,7 @@ from hybridroute.settings import Settings, load_settings, variable_of
 if TYPE_CHECKING:
     from hybridroute.client import HybridClient
     from hybridroute.cloud import CloudSettings
+    from hybridroute.controller import ControllerSettings
     from hybridroute.decision import Mode
     from hybridroute.edge_runtime.bundle import Bundle
     from hybridroute.edge_runtime.chat import ChatRequest, Message
@@ -72,6 +73,43 @@ def cloud_of(settings: Settings) -> CloudSettings | None:
         return None
     named = {name: getattr(cloud, name) for name in _PASSED_ON if getattr(cloud, name) is not None}
     return CloudSettings(base_url=cloud.base_url or DEFAULT_BASE_URL, model=cloud.model, **named)
+
+
+def controller_of(settings: Settings) -> ControllerSettings | None:
+    """What moves the dial, or None where nothing is to hold.
+
+    Raises
+    ------
+    ConfigError
+        If no target or several are given, a value is out of range, or a budget lacks prices.
+    """
+    from hybridroute.controller import ControllerSettings
+    from hybridroute.targets import Budget, Latency, Quota, Share, Target
+
+    held = {key: value for key, value in asdict(settings.controller).items() if value is not None}
+    window_s = held.pop("cloud_requests_window_s", 60.0)
+    makers: dict[str, Callable[[float], Target]] = {
+        "usd_per_hour": lambda most: Budget(usd_per_hour=most),
+        "cloud_requests": lambda most: Quota(cloud_requests=most, window_s=window_s),
+        "cloud_share": lambda most: Share(cloud_share=most),
+        "p95_ms": lambda most: Latency(p95_ms=most),
+    }
+    given = [name for name in makers if name in held]
+    if not given and not held:
+        return None
+    if len(given) != 1:
+        raise ConfigError(
+            f"the controller holds one target, and {' and '.join(given) or 'none'} is given; "
+            f"give one of {', '.join(makers)}"
+        )
+    cloud = settings.cloud
+    prices = (cloud.price_in_usd_per_million, cloud.price_out_usd_per_million)
+    if given == ["usd_per_hour"] and cloud.model is not None and None in prices:
+        raise ConfigError(
+            "usd_per_hour needs the cloud's prices; give cloud.price_in_usd_per_million and "
+            "cloud.price_out_usd_per_million"
+        )
+    return ControllerSettings(hold=makers[given[0]](held.pop(given[0])), **held)
 
 
 def client_of(settings: Settings, *, only_decides: bool = False) -> HybridClient:

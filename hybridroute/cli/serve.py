@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hybridroute.server.options import ServerOptions
     from hybridroute.settings import ServerSettings, Settings
 
-_SERVER = "Server"
+_HOLD = "Let a controller turn the dial to hold (give one)"
 
 
 def serve(
@@ -40,6 +40,18 @@ def serve(
         str | None, typer.Option(help="An SQLite file for the decisions, for `replay`; no prompts.")
     ] = None,
     log_json: Annotated[bool, typer.Option(help="Log as JSON lines.")] = False,
+    usd_per_hour: Annotated[
+        float | None, typer.Option(help="Budget in the cloud.", rich_help_panel=_HOLD)
+    ] = None,
+    cloud_requests: Annotated[
+        float | None, typer.Option(help="Cloud requests a minute.", rich_help_panel=_HOLD)
+    ] = None,
+    cloud_share: Annotated[
+        float | None, typer.Option(help="Share of requests to the cloud.", rich_help_panel=_HOLD)
+    ] = None,
+    p95_ms: Annotated[
+        float | None, typer.Option(help="Time to the first token.", rich_help_panel=_HOLD)
+    ] = None,
     json: options.Json = False,
     mode: options.Mode = None,
     dial: options.Dial = None,
@@ -80,8 +92,15 @@ def serve(
         "drain_s": drain_s,
         "log": log,
     }
+    controller = {
+        "usd_per_hour": usd_per_hour,
+        "cloud_requests": cloud_requests,
+        "cloud_share": cloud_share,
+        "p95_ms": p95_ms,
+    }
     require_server()
-    _serve({**models, "server": server}, json=json, log_json=log_json)
+    flags = {**models, "server": server, "controller": controller}
+    _serve(flags, json=json, log_json=log_json)
 
 
 def require_server() -> None:
@@ -158,10 +177,12 @@ def server_key(variable: str | None) -> str | None:
 def serving_of(settings: Settings) -> Serving:
     """A client and what is to be said of it; nothing is loaded."""
     from hybridroute.async_client import AsyncHybridClient
-    from hybridroute.cli.assemble import client_of
+    from hybridroute.cli.assemble import client_of, controller_of
     from hybridroute.server.live import Serving
 
+    controller = controller_of(settings)
     client = AsyncHybridClient.over(client_of(settings))
+    client.control(controller)
     if settings.server.log is not None:
         client.log_to(settings.server.log)
     return Serving(

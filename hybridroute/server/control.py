@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.server.answers import bytes_answer, json_answer
 from hybridroute.server.api_errors import ApiError
 from hybridroute.server.chat_body import MODEL, SETTINGS, chat_body, setting_in
+from hybridroute.server.controller_view import controller_body
 from hybridroute.server.json_body import json_object, read_body
 from hybridroute.server.live import Live, Serving
 from hybridroute.server.metrics import CONTENT_TYPE, Metrics
@@ -77,8 +77,7 @@ class Control:
 
     async def metrics(self, request: Request) -> Response:  # noqa: ARG002
         """Prometheus' text format."""
-        threshold = self._live.serving.client.threshold
-        self._metrics.threshold.set(math.nan if threshold is None else threshold)
+        self._metrics.look_at(self._live.serving.client)
         return bytes_answer(self._metrics.text(), media_type=CONTENT_TYPE)
 
     async def info(self, request: Request) -> Response:  # noqa: ARG002
@@ -178,6 +177,7 @@ class Control:
             "threshold": client.threshold,
             "calibrated": client.calibrated,
             "expectation": expectation,
+            "controller": controller_body(client.controller),
         }
         return json_answer(body, headers={"etag": self._live.tag})
 

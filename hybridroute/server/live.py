@@ -175,8 +175,10 @@ class Live:
 
     async def _take_setting(self, fresh: Serving) -> None:
         """Only the amount, or nothing, differs: the models at work stay loaded."""
-        client = self.serving.client
+        client, controller = self.serving.client, fresh.client.controller
         client.setting = fresh.client.setting
+        if fresh.settings.controller != self.serving.settings.controller:
+            client.control(None if controller is None else controller.settings)
         self._held.serving = replace(fresh, client=client)
         await fresh.client.aclose()
 
