@@ -10,7 +10,7 @@ from hybridroute.decision import Mode
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.pool import Pool
 from hybridroute.edge_runtime.protocols import Arm
-from hybridroute.router import serves_mode
+from hybridroute.modes import serves_mode
 
 if TYPE_CHECKING:
     from hybridroute.cloud import CloudSettings

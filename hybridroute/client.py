@@ -19,10 +19,11 @@ from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.chat import ChatRequest, Message
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.protocols import Arm
+from hybridroute.modes import checked_mode, narrowed_mode
 from hybridroute.policy import policy_of
 from hybridroute.promise import Promise
 from hybridroute.responses import ChatCompletion
-from hybridroute.router import Router, checked_mode, narrowed_mode
+from hybridroute.router import Router
 from hybridroute.router_source import open_bundle, scorer_of
 from hybridroute.sessions import Sessions, SessionSettings
 from hybridroute.setting import Setting, setting_from

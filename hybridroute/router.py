@@ -11,69 +11,16 @@ from hybridroute.decision import ArmEstimate, Continues, Decision, Mode, Reason
 from hybridroute.edge_runtime.chat import ChatRequest
 from hybridroute.edge_runtime.errors import ConfigError, NoCapableArm, RequestError
 from hybridroute.edge_runtime.manifest import Manifest
-from hybridroute.edge_runtime.protocols import Arm, Assessment, Place, Scorer
+from hybridroute.edge_runtime.protocols import Arm, Assessment, Scorer
+from hybridroute.modes import REASON_OF_MODE, preferred_arms, serves_mode
 from hybridroute.policy import ActiveSetting
 from hybridroute.routed_text import routed_text
 from hybridroute.sessions import Standing
 
-_PLACE_OF_MODE: dict[Mode, Place | None] = {
-    "auto": None,
-    "only_on_device": "device",
-    "only_in_cloud": "cloud",
-    "prefer_on_device": None,
-    "prefer_in_cloud": None,
-}
-_PREFERRED_PLACE: dict[Mode, Place] = {
-    "only_on_device": "device",
-    "only_in_cloud": "cloud",
-    "prefer_on_device": "device",
-    "prefer_in_cloud": "cloud",
-}
-_REASON_OF_MODE: dict[Mode, Reason] = {
-    "only_on_device": "mode_only_on_device",
-    "only_in_cloud": "mode_only_in_cloud",
-    "prefer_on_device": "mode_prefer_on_device",
-    "prefer_in_cloud": "mode_prefer_in_cloud",
-}
 _BY_SCORE: frozenset[Reason] = frozenset(
     {"score_at_or_above_threshold", "score_below_threshold", "highest_utility", "out_of_scope"}
 )
 """A promise is kept by these; where something else decides, none stands behind the decision."""
-
-
-def checked_mode(mode: object) -> Mode:
-    """``mode``, if it is one.
-
-    Raises
-    ------
-    ConfigError
-        If it is not.
-    """
-    for known in _PLACE_OF_MODE:
-        if mode == known:
-            return known
-    raise ConfigError(f"mode is {mode!r}; use one of {', '.join(_PLACE_OF_MODE)}")
-
-
-def serves_mode(arm: Arm, mode: Mode) -> bool:
-    """Whether the mode allows the arm, by the place it runs in."""
-    return _PLACE_OF_MODE[mode] in (None, arm.place)
-
-
-def narrowed_mode(of: Mode, wanted: Mode) -> Mode:
-    """``wanted``, if it allows no place that ``of`` forbids.
-
-    Raises
-    ------
-    ConfigError
-        If it does.
-    """
-    if _PLACE_OF_MODE[of] not in (None, _PLACE_OF_MODE[wanted]):
-        raise ConfigError(
-            f"mode is {wanted!r}, but this client is {of!r}; a request may only narrow the "
-            "client's mode. Make another client"
-        )
-    return wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +137,7 @@ class Router:
             score_ms = _ms(perf_counter() - begun)
         charges = active.charges.of(len(text))
         if choice is None:
-            among = _preferred(capable, mode) or capable
+            among = preferred_arms(capable, mode) or capable
             choice = self._by_estimates(assessment, charges, among, active, standing)
         return Decision(
             arm=choice.arm.name,
@@ -241,14 +188,14 @@ class Router:
         self, capable: Sequence[Arm], active: ActiveSetting, mode: Mode, standing: Standing | None
     ) -> _Choice | None:
         """What is decided without the router's model; None where that decides."""
-        preferred = _preferred(capable, mode)
+        preferred = preferred_arms(capable, mode)
         if len(capable) == 1:
-            reason = _REASON_OF_MODE[mode] if preferred else "only_capable_arm"
+            reason = REASON_OF_MODE[mode] if preferred else "only_capable_arm"
             return _Choice(arm=capable[0], reason=reason)
         arm = _arm_of(standing, capable)
         in_loop = standing is not None and standing.kind == "tool_loop"
         if len(preferred) == 1 and not (arm and in_loop):
-            return _Choice(arm=preferred[0], reason=_REASON_OF_MODE[mode])
+            return _Choice(arm=preferred[0], reason=REASON_OF_MODE[mode])
         if standing is None or arm is None or (preferred and not in_loop and arm not in preferred):
             return None
         if not standing.stays(active.order, on_cheapest=arm is capable[0]):
@@ -283,12 +230,6 @@ class Router:
     def _out_of_scope(self, capable: Sequence[Arm]) -> Arm:
         named = (arm for arm in capable if arm.name == self.out_of_scope_arm)
         return next(named, capable[-1])
-
-
-def _preferred(capable: Sequence[Arm], mode: Mode) -> list[Arm]:
-    """The arms in the place that the mode names; none where it names none."""
-    place = _PREFERRED_PLACE.get(mode)
-    return [arm for arm in capable if arm.place == place]
 
 
 def _arm_of(standing: Standing | None, capable: Sequence[Arm]) -> Arm | None:

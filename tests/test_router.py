@@ -11,7 +11,8 @@ from hybridroute.decision import Decision
 from hybridroute.edge_runtime.chat import ChatRequest
 from hybridroute.edge_runtime.errors import ConfigError, NoCapableArm, RequestError
 from hybridroute.edge_runtime.protocols import Capabilities
-from hybridroute.router import Router, checked_mode
+from hybridroute.modes import checked_mode
+from hybridroute.router import Router
 from hybridroute.setting import Setting
 from hybridroute.threshold_policy import ThresholdPolicy
 

@@ -122,7 +122,7 @@ def client_of(settings: Settings, *, only_decides: bool = False) -> HybridClient
         arms to choose from.
     """
     from hybridroute.client import HybridClient
-    from hybridroute.router import checked_mode
+    from hybridroute.modes import checked_mode
     from hybridroute.router_source import open_bundle
 
     router = settings.router

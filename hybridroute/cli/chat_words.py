@@ -9,7 +9,7 @@ from types import MappingProxyType
 from hybridroute.cli.conversation import Conversation, Turn
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.expectation import Expectation
-from hybridroute.router import checked_mode
+from hybridroute.modes import checked_mode
 from hybridroute.setting import Setting, SettingKind
 
 QUIT = ("/quit", "/exit")

@@ -11,7 +11,7 @@ from typing import Any
 from hybridroute.cli import assemble
 from hybridroute.cli.serve import server_options
 from hybridroute.edge_runtime.errors import ConfigError, HybridRouteError
-from hybridroute.router import checked_mode
+from hybridroute.modes import checked_mode
 from hybridroute.setting import setting_from
 from hybridroute.settings import (
     SECTIONS,

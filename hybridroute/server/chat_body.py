@@ -11,8 +11,8 @@ from hybridroute.chat_api import ROUTED_MODELS
 from hybridroute.decision import Mode
 from hybridroute.edge_runtime.chat import ChatRequest
 from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.modes import checked_mode
 from hybridroute.promise import Promise
-from hybridroute.router import checked_mode
 from hybridroute.server.api_errors import ApiError
 from hybridroute.setting import Setting
 
