@@ -133,17 +133,19 @@ class Bundle:
         """The models the bundle was calibrated for, in the order edge, cloud."""
         return tuple(arm.model for arm in self.manifest.arms)
 
-    def scorer(self, *, threads: int = 2) -> OnnxScorer:
+    def scorer(self, *, threads: int = 2, spins: bool = True) -> OnnxScorer:
         """Load the router's model.
 
         Parameters
         ----------
         threads : int
             Threads of one scoring call.
+        spins : bool
+            See :class:`OnnxScorer`.
         """
         from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
 
-        return OnnxScorer.from_bundle(self, threads=threads)
+        return OnnxScorer.from_bundle(self, threads=threads, spins=spins)
 
 
 def check_place(path: str | Path) -> Path:

@@ -40,7 +40,7 @@ class AsyncHybridClient(Turnable):
     Parameters
     ----------
     bundle, edge, cloud, arms, mode, dial, threshold, cost_advantage, out_of_scope_arm, fallback,
-    router_threads, sessions
+    router_threads, router_spins, sessions
         As for :class:`HybridClient`.
     max_concurrency : int
         Answers at the same time; further ones wait for a thread. Routing never waits for answers.
@@ -74,6 +74,7 @@ class AsyncHybridClient(Turnable):
         out_of_scope_arm: str | None = None,
         fallback: bool = True,
         router_threads: int = 2,
+        router_spins: bool = True,
         sessions: SessionSettings | None = None,
         max_concurrency: int = MAX_CONCURRENCY,
     ) -> None:
@@ -89,6 +90,7 @@ class AsyncHybridClient(Turnable):
             out_of_scope_arm=out_of_scope_arm,
             fallback=fallback,
             router_threads=router_threads,
+            router_spins=router_spins,
             sessions=sessions,
         )
         self._set_up(client, max_concurrency)

@@ -65,6 +65,9 @@ class HybridClient(Turnable):
         Whether the other arm takes over when one fails before its first token.
     router_threads : int
         Threads of one routing decision.
+    router_spins : bool
+        Whether they keep their cores while they wait for each other: a quarter faster on idle
+        cores, twice the processor time where other work shares them. False suits servers.
     sessions : SessionSettings, optional
         How conversations are remembered; see ``session`` of ``chat.completions.create``.
 
@@ -98,6 +101,7 @@ class HybridClient(Turnable):
         out_of_scope_arm: str | None = None,
         fallback: bool = True,
         router_threads: int = 2,
+        router_spins: bool = True,
         sessions: SessionSettings | None = None,
     ) -> None:
         wanted = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
@@ -115,7 +119,7 @@ class HybridClient(Turnable):
         policy = policy_of(manifest, made.models, out_of_scope_arm=made.out_of_scope)
         super().__init__(Turning(policy, wanted))
         self._router = Router(
-            scorer=scorer_of(self._bundle, threads=router_threads),
+            scorer=scorer_of(self._bundle, threads=router_threads, spins=router_spins),
             manifest=manifest,
             arms=made.present,
             absent=made.absent,

@@ -36,9 +36,9 @@ def open_bundle(bundle: str | os.PathLike[str] | Bundle | None = None) -> Bundle
     return bundle
 
 
-def scorer_of(bundle: Bundle, *, threads: int = 2) -> LazyScorer:
+def scorer_of(bundle: Bundle, *, threads: int = 2, spins: bool = True) -> LazyScorer:
     """The bundle's scorer, loaded when the first text is scored."""
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise ConfigError(f"router_threads is {threads!r}; give a whole number of at least 1")
     kind = cast("ScoreKind", bundle.manifest.score_kind)  # the manifest has checked it
-    return LazyScorer(lambda: bundle.scorer(threads=threads), kind)
+    return LazyScorer(lambda: bundle.scorer(threads=threads, spins=spins), kind)

@@ -213,10 +213,11 @@ def manifest(**changes: object) -> Manifest:
 class FakeBundle(Bundle):
     """A bundle whose scorer is given, not loaded; ``loads`` counts how often it was asked for."""
 
-    __slots__ = ("fake", "loads")
+    __slots__ = ("asked", "fake", "loads")
 
-    def scorer(self, *, threads: int = 2) -> FakeScorer:
+    def scorer(self, *, threads: int = 2, spins: bool = True) -> FakeScorer:
         object.__setattr__(self, "loads", self.loads + 1)
+        object.__setattr__(self, "asked", {"threads": threads, "spins": spins})
         return self.fake
 
 

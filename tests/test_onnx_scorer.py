@@ -61,6 +61,12 @@ def test_threads_at_once_agree(bundle: Bundle) -> None:
             np.testing.assert_array_equal(found, alone)
 
 
+def test_threads_that_do_not_spin_give_the_same_scores(bundle: Bundle) -> None:
+    texts = ["What is 2+2?", "a", "one two three"]
+    given = [bundle.scorer(threads=2, spins=spins).score(texts) for spins in (True, False)]
+    np.testing.assert_array_equal(*given)
+
+
 @pytest.mark.parametrize("bad", [{"threads": 0}, {"batch_size": 0}])
 def test_threads_and_batch_are_at_least_one(bad: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="give at least 1"):

@@ -36,6 +36,12 @@ def test_the_scorer_is_loaded_late_and_knows_its_kind() -> None:
     assert held.loads == 1
 
 
+def test_how_it_runs_is_passed_on() -> None:
+    held = bundle()
+    scorer_of(held, threads=3, spins=False).assess("0.5")
+    assert held.asked == {"threads": 3, "spins": False}
+
+
 @pytest.mark.parametrize("threads", [0, -1, True, 1.5])
 def test_threads_are_checked_at_once(threads: object) -> None:
     with pytest.raises(ConfigError, match="router_threads"):

@@ -112,7 +112,9 @@ def controller_of(settings: Settings) -> ControllerSettings | None:
     return ControllerSettings(hold=makers[given[0]](held.pop(given[0])), **held)
 
 
-def client_of(settings: Settings, *, only_decides: bool = False) -> HybridClient:
+def client_of(
+    settings: Settings, *, only_decides: bool = False, router_spins: bool = True
+) -> HybridClient:
     """The client that the settings describe.
 
     Parameters
@@ -120,6 +122,8 @@ def client_of(settings: Settings, *, only_decides: bool = False) -> HybridClient
     only_decides : bool
         For decisions alone: a cloud that is not configured is stood in for, so that there are two
         arms to choose from.
+    router_spins : bool
+        See :class:`HybridClient`.
     """
     from hybridroute.client import HybridClient
     from hybridroute.modes import checked_mode
@@ -143,6 +147,7 @@ def client_of(settings: Settings, *, only_decides: bool = False) -> HybridClient
         cost_advantage=router.cost_advantage,
         out_of_scope_arm=router.out_of_scope_arm,
         router_threads=router.threads,
+        router_spins=router_spins,
     )
 
 

@@ -181,7 +181,8 @@ def serving_of(settings: Settings) -> Serving:
     from hybridroute.server.live import Serving
 
     controller = controller_of(settings)
-    client = AsyncHybridClient.over(client_of(settings))
+    # Its requests share the cores with each other, and with the model on this device.
+    client = AsyncHybridClient.over(client_of(settings, router_spins=False))
     client.control(controller)
     if settings.server.log is not None:
         client.log_to(settings.server.log)
