@@ -10,6 +10,7 @@ from hybridroute.costs import Costs, estimated_usage
 from hybridroute.decision import Decision
 from hybridroute.edge_runtime.chat import ChatRequest, Completion, CompletionChunk, Usage
 from hybridroute.sessions import Sessions
+from hybridroute.tracing import trace_context
 
 
 class AnswerWatch:
@@ -40,6 +41,7 @@ class AnswerWatch:
         self._costs = costs or Costs(())
         self._listeners = listeners or Listeners()
         self._start = time.perf_counter()
+        self._trace_context = trace_context()
         self.streamed = False
         """Whether the answer comes as a stream."""
         self._first_token_ms: float | None = None
@@ -123,6 +125,7 @@ class AnswerWatch:
             total_ms=self._since_start(),
             at=time.time(),
             request=request,
+            trace_context=self._trace_context,
         )
 
     def _since_start(self) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Literal
+from typing import Any, Literal
 
 from hybridroute.decision import Decision
 from hybridroute.edge_runtime.chat import ChatRequest, Usage
@@ -42,6 +42,8 @@ class Answered:
         When it ended, in seconds since the epoch.
     request : ChatRequest
         What was asked. Listeners that store or print should leave it out.
+    trace_context : opentelemetry.context.Context or None
+        Where the caller stood in a trace when it asked.
     """
 
     decision: Decision
@@ -54,6 +56,7 @@ class Answered:
     total_ms: float
     at: float
     request: ChatRequest = field(repr=False)
+    trace_context: Any = field(default=None, repr=False, compare=False)
 
     @property
     def wait_ms(self) -> float | None:

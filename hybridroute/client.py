@@ -28,6 +28,7 @@ from hybridroute.router_source import open_bundle, scorer_of
 from hybridroute.sessions import Sessions, SessionSettings
 from hybridroute.setting import Setting, setting_from
 from hybridroute.stream import ChatStream
+from hybridroute.tracing import trace_answer, trace_route
 from hybridroute.turning import Turnable, Turning
 
 if TYPE_CHECKING:
@@ -66,8 +67,7 @@ class HybridClient(Turnable):
     router_threads : int
         Threads of one routing decision.
     router_spins : bool
-        Whether they keep their cores while they wait for each other: a quarter faster on idle
-        cores, twice the processor time where other work shares them. False suits servers.
+        Whether they hold their cores while they wait: quicker on idle ones, dearer on shared.
     sessions : SessionSettings, optional
         How conversations are remembered; see ``session`` of ``chat.completions.create``.
 
@@ -125,6 +125,7 @@ class HybridClient(Turnable):
             absent=made.absent,
             out_of_scope_arm=made.out_of_scope,
         )
+        self.listeners.add(trace_answer)
         self._fallback = fallback
         self._costs = Costs(made.present)
         self.sessions = Sessions(sessions)
@@ -182,7 +183,7 @@ class HybridClient(Turnable):
             response_format=mapping_of("response_format", response_format) or None,
         )
         setting = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
-        return self._decide(request, setting, mode, session, always_score=always_score)
+        return trace_route(self._decide(request, setting, mode, session, always_score=always_score))
 
     def answer(
         self,

@@ -23,6 +23,7 @@ HEAVY = (
     "transformers",
     "llama_cpp",
     "xllamacpp",
+    "opentelemetry",
     "hybridroute.client",
     "hybridroute.cloud",
 )

@@ -8,13 +8,15 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from sdk_fakes import cloud_arm, edge_arm
+from sdk_fakes import answer, cloud_arm, edge_arm
 from server_run import ServerRun, serving
 from slow_arm import SlowArm
+from span_catcher import SpanCatcher
 
 from hybridroute.edge_runtime.errors import ArmRefused, ArmTimeout, ConfigError, ContextOverflow
 from hybridroute.server.options import ServerOptions
@@ -314,15 +316,19 @@ def test_every_answer_has_a_strict_policy(server: ServerRun) -> None:
         assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_prompt_a_key_and_an_answer_stay_out_of_logs_and_counts(
-    caplog: pytest.LogCaptureFixture,
+def test_a_prompt_a_key_and_an_answer_stay_out_of_logs_counts_spans_and_the_decisions_file(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """The arms' answers hold what was planted, too."""
     planted = "planted-secret"
+    caught = SpanCatcher(monkeypatch)
+    speaks = {"edge": edge_arm(script=answer(planted)), "cloud": cloud_arm()}
     broken = edge_arm(fails=ZeroDivisionError(planted))
     headers = {"Authorization": f"Bearer {KEY}"}
     body = {"messages": [{"role": "user", "content": f"0.95 {planted}"}]}
     with caplog.at_level("DEBUG"):
-        for first in (serving(), serving(edge=broken, cloud=cloud_arm(fails=broken.fails))):
+        for first in (serving(**speaks), serving(edge=broken, cloud=cloud_arm(fails=broken.fails))):
+            first.client.log_to(tmp_path / "decisions.db")
             with ServerRun(first, key=KEY) as server:
                 for more in (
                     {},
@@ -337,5 +343,9 @@ def test_a_prompt_a_key_and_an_answer_stay_out_of_logs_and_counts(
                 assert planted not in told
     said = " ".join(str(vars(record)) for record in caplog.records if "urllib3" not in record.name)
     assert "score_at_or_above_threshold" in said
-    assert planted not in said
-    assert KEY not in said
+    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir()).decode("latin-1")
+    assert "score_at_or_above_threshold" in kept
+    assert "hybridroute.route" in caught.text()
+    for place in (said, kept, caught.text()):
+        assert planted not in place
+        assert KEY not in place
