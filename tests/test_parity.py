@@ -12,7 +12,7 @@ from hybridroute.edge_runtime.errors import TrainingError
 from hybridroute.training.metrics import evaluate_scores
 from hybridroute.training.parity import FP32, INT8, Parity, parity_of, parity_texts
 
-GOOD = Parity(n=1000, p50=0.0, p99=0.0, largest=0.0, apgr_moved=0.0)
+GOOD = Parity(n=1000, p50=0.0, p99=0.0, largest=0.0, apgr_moved=0.0, rows=1000)
 RANDOM = np.random.default_rng(0)
 SCORES = RANDOM.random(400)
 EDGE_Q = (RANDOM.random(400) < SCORES).astype(float)
@@ -32,6 +32,18 @@ def test_what_is_over_a_limit_is_refused(limits, field, value, said) -> None:
     with pytest.raises(TrainingError, match=f"does not agree with torch on 1000 texts: {said}"):
         replace(GOOD, **{field: value}).check(limits, "exported")
     GOOD.check(limits, "exported")
+
+
+def test_few_rows_widen_the_limit_on_apgr_and_on_nothing_else() -> None:
+    """Two of 100 rows that change places may move it by 0.0004, whatever the export is like."""
+    few = replace(GOOD, rows=100, apgr_moved=0.0009)
+    few.check(FP32, "exported")
+    with pytest.raises(TrainingError, match="APGR moved by 0.0011 > 0.001"):
+        replace(few, apgr_moved=0.0011).check(FP32, "exported")
+    with pytest.raises(TrainingError, match="max 0.0002 > 0.0001"):
+        replace(few, largest=2e-4).check(FP32, "exported")
+    with pytest.raises(TrainingError, match="APGR moved by"):
+        replace(few, rows=10_000).check(FP32, "exported")
 
 
 def compared(moved: np.ndarray, edge: np.ndarray, cloud: np.ndarray) -> Parity:

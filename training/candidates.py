@@ -19,7 +19,8 @@ from hybridroute.training.fit_seeds import OnStep, SeedFit, SelectionRows, fit_s
 from hybridroute.training.frozen_fit import FrozenFit
 from hybridroute.training.labels import Labels, labels_at
 from hybridroute.training.outcomes import OutcomeTable, joined
-from hybridroute.training.pair_split import PairSplit
+from hybridroute.training.pair_split import PairSplit, can_select
+from hybridroute.training.parity import APGR_ROWS
 from hybridroute.training.router_model import ScoringNetwork
 from hybridroute.training.score_map import ScoreMap, fit_score_map
 from hybridroute.training.targets import QualityRange, Targets, targets_of
@@ -27,7 +28,6 @@ from hybridroute.training.targets import QualityRange, Targets, targets_of
 if TYPE_CHECKING:
     from hybridroute.training.pipeline import TrainingPlan
 
-_PARITY_ROWS = 1000
 _WITHOUT_LABEL = ("ridge", "knn")
 """They learn the gap: another label changes nothing."""
 _HEADS: Mapping[HeadsKind, str] = {"label": "label head", "arms": "head per arm"}
@@ -72,12 +72,15 @@ class Attempt:
         return f"{held.fit}, {held.label}, {_HEADS[held.heads]}, seed {held.seed}"
 
 
-def attempts(line: Line, *, on_step: OnStep | None) -> Iterator[Attempt]:
+def attempts(
+    line: Line, *, on_step: OnStep | None, frozen: FrozenFit | None = None
+) -> Iterator[Attempt]:
     """A plan's fits in order: kinds, then labels, then heads, then seeds.
 
-    Without ``select`` all seeds are one fit: the best of them.
+    Without ``select`` all seeds are one fit: the best of them. ``frozen`` holds the frozen
+    encoder's states of the fit rows where they are at hand; they are computed once otherwise.
     """
-    plan, fits = line.plan, _Fits(line, on_step)
+    plan, fits = line.plan, _Fits(line, on_step, frozen)
     for kind in plan.kinds:
         for label in plan.label_kinds[:1] if kind in _WITHOUT_LABEL else plan.label_kinds:
             config = replace(plan.config, fit=kind, label=label)
@@ -93,10 +96,10 @@ def attempts(line: Line, *, on_step: OnStep | None) -> Iterator[Attempt]:
 class _Fits:
     """Carries fits out; the frozen encoder's states are shared by its heads."""
 
-    def __init__(self, line: Line, on_step: OnStep | None) -> None:
+    def __init__(self, line: Line, on_step: OnStep | None, frozen: FrozenFit | None) -> None:
         self._line = line
         self._on_step = on_step
-        self._frozen: FrozenFit | None = None
+        self._frozen = frozen
 
     def frozen(self, config: FitConfig) -> Candidate:
         """A head on the frozen encoder."""
@@ -109,14 +112,14 @@ class _Fits:
         """The best of the seeds' fine-tuned networks."""
         plan, line = self._line.plan, self._line
         targets, rows = self._learnt(config)
-        selection = None
-        if not plan.refit:
-            selection = SelectionRows.of(line.split.select, plan.edge, plan.cloud, line.tokenizer)
+        selection, table = None, line.split.select
+        if not plan.refit and can_select(table, plan.edge, plan.cloud):
+            selection = SelectionRows.of(table, plan.edge, plan.cloud, line.tokenizer)
         chosen = fit_seeds(
             rows,
             selection,
             config,
-            seeds=seeds,
+            seeds=seeds if selection is not None else seeds[:1],
             folder=_folder(plan, config),
             on_step=self._on_step,
         )
@@ -185,5 +188,5 @@ def _parity_rows(split: PairSplit) -> OutcomeTable:
     Among a few dozen rows, two of nearly equal score that change places move APGR by more than
     the limit.
     """
-    more = max(0, _PARITY_ROWS - len(split.select))
+    more = max(0, APGR_ROWS - len(split.select))
     return joined((split.select, split.fit.select(range(min(more, len(split.fit))))))

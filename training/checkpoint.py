@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -150,4 +151,9 @@ def _save_atomically(
         save_file(dict(tensors), fresh, metadata=metadata)
         fresh.replace(path)
     except (OSError, SafetensorError) as exc:
-        raise TrainingError(f"cannot write {path}: {exc}. Give --work another folder") from exc
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)  # half a file only takes more of a full disk
+        raise TrainingError(
+            f"cannot write {path}: {exc}. Free space, or give --work another folder; the same "
+            "command goes on from the last checkpoint"
+        ) from exc

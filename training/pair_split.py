@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from hybridroute.edge_runtime.errors import ConfigError, DataError
 from hybridroute.training.outcomes import OutcomeTable, joined
 from hybridroute.training.splits import split_by_domain, split_by_prompt
+
+logger = logging.getLogger(__name__)
 
 SplitBy = Literal["prompt", "domain"]
 PARTS = (("fit", 0.60), ("select", 0.15), ("calibrate", 0.10), ("test", 0.15))
@@ -56,6 +61,24 @@ def with_selection_fitted(split: PairSplit) -> PairSplit:
     domains = split.facts["domains"]
     named = domains | {"fit": sorted({*domains["fit"], *domains["select"]}), "select": []}
     return replace(split, fit=fit, facts=split.facts | {"rows": rows, "domains": named})
+
+
+def can_select(select: OutcomeTable, edge: str, cloud: str) -> bool:
+    """Whether the rows tell routers apart: not if all have the same gap, which the log then says.
+
+    Any order of such rows is as good as any other.
+    """
+    gap = select.mean_quality(edge) - select.mean_quality(cloud)
+    if np.ptp(gap) > 0.0:
+        return True
+    logger.warning(
+        "all %d selection rows have the same gap q(edge) - q(cloud), %g: nothing can be selected "
+        "by them, so the first seed's last weights are kept; give more rows or another "
+        "--split-seed",
+        len(gap),
+        gap[0],
+    )
+    return False
 
 
 def split_pair(

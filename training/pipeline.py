@@ -149,10 +149,8 @@ def train(plan: TrainingPlan, *, on_step: OnStep | None = None) -> Trained:
         As the stages do. What can be known to be wrong is raised before the fit.
     """
     check_place(plan.out)
-    split = _split(plan)
-    tokenizer = _tokenizer(plan.config)
-    scale = QualityRange.of(split.fit, plan.edge, plan.cloud)
-    line = Line(plan=plan, split=split, tokenizer=tokenizer, scale=scale)
+    line = line_of(plan)
+    split, tokenizer, scale = line.split, line.tokenizer, line.scale
     made = attempts(line, on_step=on_step)
     selection = None
     if plan.select:
@@ -171,6 +169,17 @@ def train(plan: TrainingPlan, *, on_step: OnStep | None = None) -> Trained:
     bundle = with_report(bundle, report)
     checkpoint = _checkpoint(plan, chosen, tokenizer, bundle)
     return Trained(bundle=bundle, report=report, checkpoint=checkpoint)
+
+
+def line_of(plan: TrainingPlan) -> Line:
+    """The plan's rows, split, and what reads them. Raises as the readers and splits do."""
+    split = _split(plan)
+    return Line(
+        plan=plan,
+        split=split,
+        tokenizer=_tokenizer(plan.config),
+        scale=QualityRange.of(split.fit, plan.edge, plan.cloud),
+    )
 
 
 def _checkpoint(

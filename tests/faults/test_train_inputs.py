@@ -1,0 +1,152 @@
+"""What `train` makes of rows that cannot teach or judge, of a long prompt, and of a full disk."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from tiny_encoder import (
+    CLOUD,
+    EDGE,
+    mapped,
+    outcomes,
+    tiny_config,
+    tiny_deberta,
+    tiny_plan,
+    write_outcomes,
+)
+
+from hybridroute.edge_runtime.errors import BundleError, DataError, TrainingError
+from hybridroute.training import pipeline
+from hybridroute.training.outcomes import OutcomeTable
+from hybridroute.training.pair_split import split_pair
+from hybridroute.training.pipeline import train
+from hybridroute.training.readers import read_outcomes
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_deberta(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Callable[[int], None]]:
+    """Lets this process write files of so many bytes and no more, as a full disk does."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_three_prompts_are_too_few(encoder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"split of 3 rows .* give more rows"):
+        train(tiny_plan(outcomes(3), tiny_config(encoder), tmp_path))
+
+
+def test_a_model_that_nobody_asked_is_named_with_those_there_are(
+    encoder: Path, tmp_path: Path
+) -> None:
+    plan = tiny_plan(outcomes(20), tiny_config(encoder), tmp_path, cloud="huge")
+    with pytest.raises(DataError, match=rf"huge.*{CLOUD}"):
+        train(plan)
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+def test_a_quality_that_is_not_finite_names_line_and_field(tmp_path: Path, value: str) -> None:
+    path = write_outcomes(tmp_path / "rows.jsonl", outcomes(3))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    row = json.loads(lines[1])
+    row["arms"][EDGE]["quality"] = ["?"]
+    lines[1] = json.dumps(row).replace('"?"', value)
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(DataError, match=r"rows\.jsonl.*line 2"):
+        read_outcomes([path])
+
+
+def one_class_where_it_selects(table: OutcomeTable) -> OutcomeTable:
+    """The edge as good as the cloud on every selection row, the others as they were."""
+    select = split_pair(table, EDGE, CLOUD, by="prompt", seed=0).select
+    taken = set(select.prompt_hashes())
+    even = mapped(table, lambda *_: (1.0, 1.0))
+    rows = [
+        one if key in taken else other
+        for one, other, key in zip(even.rows, table.rows, table.prompt_hashes(), strict=True)
+    ]
+    return replace(table, rows=tuple(rows))
+
+
+def test_one_class_in_validation_is_told_and_the_last_weights_kept(
+    encoder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = one_class_where_it_selects(outcomes(160))
+    plan = tiny_plan(table, tiny_config(encoder, epochs=2), tmp_path)
+    with caplog.at_level(logging.WARNING):
+        trained = train(plan)
+    assert "selection rows have the same gap q(edge) - q(cloud), 0" in caplog.text
+    assert "another --split-seed" in caplog.text
+    (seed,) = trained.report["seeds"]
+    steps = 2 * -(-trained.report["split"]["rows"]["fit"] // plan.config.batch_size)
+    assert seed["best_step"] == steps
+    assert trained.report["report"]["unseen"]["apgr"] > 0.6  # it learnt all the same
+
+
+def test_a_prompt_of_100_000_characters_is_cut_from_the_left(encoder: Path, tmp_path: Path) -> None:
+    table = outcomes(120)
+    long = replace(table.rows[0], prompt=f"{'prove the sea ' * 7200}greet")
+    assert len(long.prompt) > 100_000
+    rows = replace(table, rows=(long, *table.rows[1:]))
+    config = tiny_config(encoder, fit="ridge")
+    trained = train(tiny_plan(rows, config, tmp_path))
+    assert trained.report["split"]["rows"]["fit"] > 50
+    scorer = trained.bundle.scorer()
+    # 32 tokens are read, two of them special: the rest, at the beginning, changes nothing.
+    end = " ".join(long.prompt.split()[-40:])
+    assert scorer.assess(long.prompt).score == scorer.assess(end).score
+
+
+class Disk(NamedTuple):
+    """A disk that has so many bytes left from one stage on, and what is then said."""
+
+    fit: str
+    room: int
+    stage: str
+    said: str
+
+
+@pytest.mark.parametrize(
+    "disk",
+    [
+        Disk("deberta", 2_000, "line_of", r"cannot write .*work.*Free space.*from the last check"),
+        Disk("ridge", 50_000, "line_of", r"the export cannot write to .*free space, or set TMPDIR"),
+        Disk("ridge", 50_000, "write_bundle", r"cannot write the bundle to .*File too large"),
+    ],
+    ids=["at a checkpoint", "at the export", "at the bundle"],
+)
+def test_a_full_disk_names_the_place_and_leaves_no_bundle(
+    encoder: Path,
+    tmp_path: Path,
+    small_disk: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+    disk: Disk,
+) -> None:
+    """A limit on the size of a file stands in for the disk: the write fails in the same way."""
+    plan = tiny_plan(outcomes(120), tiny_config(encoder, epochs=1, fit=disk.fit), tmp_path)
+    stage = getattr(pipeline, disk.stage)
+
+    def on_a_small_disk(*arguments: Any) -> Any:
+        small_disk(disk.room)
+        return stage(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, disk.stage, on_a_small_disk)
+        with pytest.raises((BundleError, TrainingError), match=disk.said):
+            train(plan)
+    small_disk(10**9)
+    assert not (tmp_path / "bundle").exists()
+    assert not list(tmp_path.rglob("*.writing"))
+    assert train(plan).bundle.path.is_dir()
