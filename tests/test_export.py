@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from hybridroute.training import device_export, quantize
 from hybridroute.training.device_export import export_for_device, torch_scores
 from hybridroute.training.encoders import load_encoder
 from hybridroute.training.export import to_onnx
-from hybridroute.training.parity import Limits
+from hybridroute.training.parity import Limits, Parity, parity_of
 from hybridroute.training.quantize import to_int8, weight_products
 from hybridroute.training.router_model import RouterModel, ScoringModule
 from hybridroute.training.score_map import ScoreMap
@@ -98,6 +99,17 @@ def test_an_encoder_that_cannot_be_exported() -> None:
         to_onnx(ScoringModule(model, slope=1.0, offset=0.0), max_tokens=32)
 
 
+def test_a_full_disk_is_not_the_encoders_fault(
+    scoring: ScoringModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch.onnx, "export", full)
+    with pytest.raises(TrainingError, match=r"cannot write to .*No space.*free space, or set TMPD"):
+        to_onnx(scoring, max_tokens=32)
+
+
 def exported(model: RouterModel, **changes: object) -> device_export.DeviceModel:
     held = {"weights": "int8", "max_bytes": 10**9, **changes}
     return export_for_device(
@@ -143,6 +155,22 @@ def test_disturbing_products_are_left_in_fp32(quick, scoring: ScoringModule) -> 
     found = exported(model)
     assert found.kept_fp32
     assert found.parity.largest <= limit.largest
+
+
+def test_a_graph_that_a_few_texts_rule_out_is_not_measured_on_all(
+    quick, scoring: ScoringModule
+) -> None:
+    measured: list[int] = []
+
+    def counted(*arguments: object, **options: object) -> Parity:
+        measured.append(1)
+        return parity_of(*arguments, **options)
+
+    quick.setattr(device_export, "parity_of", counted)
+    quick.setattr(device_export, "INT8", Limits(p99=0.0, largest=0.0, apgr=0.0))
+    with pytest.raises(TrainingError, match="the int8 router does not agree"):
+        exported(scoring.model)
+    assert len(measured) == 2  # fp32, and the most accurate int8 graph, which is what is refused
 
 
 def test_what_cannot_be_brought_within_the_limits_is_refused(quick, scoring, caplog) -> None:

@@ -90,3 +90,10 @@ def test_sources_and_command_stand_there() -> None:
     card = model_card(held(sources=["MMLU, MIT"]), {})
     assert "- Data: MMLU, MIT" in card
     assert "```\nhybridroute train --out b\n```" in card
+
+
+def test_products_computed_in_fp32_are_counted() -> None:
+    assert "int8, 25 products of them computed in fp32; against torch" in model_card(
+        held(kept_fp32=25), {}
+    )
+    assert "int8; against torch" in model_card(held(kept_fp32=0), {})

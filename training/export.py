@@ -60,6 +60,10 @@ def to_onnx(module: ScoringModule, *, max_tokens: int) -> bytes:
                     external_data=False,
                 )
                 _fold_constants(plain, folded)
+        except OSError as exc:
+            raise TrainingError(
+                f"the export cannot write to {folder} ({exc.strerror}); free space, or set TMPDIR"
+            ) from exc
         except Exception as exc:  # torch.export and onnxruntime raise many kinds
             reason = next(iter(str(exc).strip().splitlines()), type(exc).__name__)
             raise TrainingError(f"torch cannot export this encoder to ONNX: {reason}") from exc

@@ -98,7 +98,7 @@ def _how_made(manifest: Manifest, facts: Mapping[str, Any]) -> str:
             if seeds
             else []
         ),
-        f"- Weights {facts['weights']}; against torch on {parity['n']} texts: p99 "
+        f"- Weights {facts['weights']}{_kept(facts)}; against torch on {parity['n']} texts: p99 "
         f"{parity['p99']:.4f}, max {parity['largest']:.4f}, APGR moved {parity['apgr_moved']:.4f}.",
     ]
     calibration = manifest.calibration
@@ -110,6 +110,12 @@ def _how_made(manifest: Manifest, facts: Mapping[str, Any]) -> str:
             + flat
         )
     return "\n".join(lines) + "\n" + _candidates(facts.get("selection"))
+
+
+def _kept(facts: Mapping[str, Any]) -> str:
+    """Said only where dynamic int8 alone did not keep the limits; older bundles do not state it."""
+    kept = facts.get("kept_fp32", 0)
+    return f", {kept} product{'s' if kept > 1 else ''} of them computed in fp32" if kept else ""
 
 
 def _fitted(config: Mapping[str, Any]) -> str:

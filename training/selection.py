@@ -34,8 +34,8 @@ def select_best(line: Line, made: Iterable[Attempt]) -> tuple[Candidate, DeviceM
     candidate, graph, rows
         A row holds ``name``, ``fit``, ``label``, ``heads``, ``seed``, ``select`` (area over random
         in units of q), ``minus_first`` with its paired bootstrap ``interval`` (both null for the
-        first that stands), ``bytes``, ``chosen``, and ``failed``: the stage and the reason, or
-        null.
+        first that stands), ``bytes``, ``kept_fp32`` (products computed in fp32 from int8 weights),
+        ``chosen``, and ``failed``: the stage and the reason, or null.
 
     Raises
     ------
@@ -91,6 +91,7 @@ def _row(attempt: Attempt) -> dict[str, Any]:
         "minus_first": None,
         "interval": None,
         "bytes": None,
+        "kept_fp32": None,
         "chosen": False,
         "failed": None,
     }
@@ -105,7 +106,8 @@ def _judged(
     scorer = OnnxScorer(device.onnx, line.tokenizer, score_kind=candidate.model.score_kind)
     scores = scorer.score(table.texts()).astype(np.float64)
     area = area_over_random(curve_of(scores, edge_q, cloud_q))
-    figures: dict[str, Any] = {"select": area, "bytes": len(device.onnx)}
+    kept = len(device.kept_fp32)
+    figures: dict[str, Any] = {"select": area, "bytes": len(device.onnx), "kept_fp32": kept}
     if first is not None:
         held = area_difference(
             scores,

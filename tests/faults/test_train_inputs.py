@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from tiny_encoder import (
@@ -32,15 +32,6 @@ from hybridroute.training.readers import read_outcomes
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_deberta(tmp_path_factory.mktemp("encoder"))
-
-
-@pytest.fixture
-def small_disk() -> Iterator[Callable[[int], None]]:
-    """Lets this process write files of so many bytes and no more, as a full disk does."""
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_three_prompts_are_too_few(encoder: Path, tmp_path: Path) -> None:
@@ -109,44 +100,39 @@ def test_a_prompt_of_100_000_characters_is_cut_from_the_left(encoder: Path, tmp_
     assert scorer.assess(long.prompt).score == scorer.assess(end).score
 
 
-class Disk(NamedTuple):
-    """A disk that has so many bytes left from one stage on, and what is then said."""
+@pytest.fixture
+def full_from(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Lets this process write small files only, from a stage of the pipeline on: a full disk."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    fit: str
-    room: int
-    stage: str
-    said: str
+    def patch(stage: str) -> None:
+        held = getattr(pipeline, stage)
+
+        def on_a_small_disk(*arguments: Any, **options: Any) -> Any:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))
+            return held(*arguments, **options)
+
+        monkeypatch.setattr(pipeline, stage, on_a_small_disk)
+
+    yield patch
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize(
-    "disk",
+    ("stage", "said"),
     [
-        Disk("deberta", 2_000, "line_of", r"cannot write .*work.*Free space.*from the last check"),
-        Disk("ridge", 50_000, "line_of", r"the export cannot write to .*free space, or set TMPDIR"),
-        Disk("ridge", 50_000, "write_bundle", r"cannot write the bundle to .*File too large"),
+        ("attempts", r"cannot write .*work.*Free space.*from the last checkpoint"),
+        ("write_bundle", r"cannot write the bundle to .*File too large"),
     ],
-    ids=["at a checkpoint", "at the export", "at the bundle"],
 )
-def test_a_full_disk_names_the_place_and_leaves_no_bundle(
-    encoder: Path,
-    tmp_path: Path,
-    small_disk: Callable[[int], None],
-    monkeypatch: pytest.MonkeyPatch,
-    disk: Disk,
+def test_a_full_disk_names_the_place_and_leaves_nothing(
+    encoder: Path, tmp_path: Path, full_from: Callable[[str], None], stage: str, said: str
 ) -> None:
-    """A limit on the size of a file stands in for the disk: the write fails in the same way."""
-    plan = tiny_plan(outcomes(120), tiny_config(encoder, epochs=1, fit=disk.fit), tmp_path)
-    stage = getattr(pipeline, disk.stage)
-
-    def on_a_small_disk(*arguments: Any) -> Any:
-        small_disk(disk.room)
-        return stage(*arguments)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(pipeline, disk.stage, on_a_small_disk)
-        with pytest.raises((BundleError, TrainingError), match=disk.said):
-            train(plan)
-    small_disk(10**9)
+    fit = "deberta" if stage == "attempts" else "ridge"
+    plan = tiny_plan(outcomes(120), tiny_config(encoder, epochs=1, fit=fit), tmp_path)
+    full_from(stage)
+    with pytest.raises((BundleError, TrainingError), match=said):
+        train(plan)
     assert not (tmp_path / "bundle").exists()
     assert not list(tmp_path.rglob("*.writing"))
-    assert train(plan).bundle.path.is_dir()
