@@ -100,7 +100,9 @@ class Attempts:
         self._failures.append(f"before that, {failed} failed: {type(error).__name__}: {error}")
         self._at += 1
         arm = self.arm
-        self.decision = self.decision.after_failure(error, arm=arm.name, model=arm.model)
+        self.decision = self.decision.after_failure(
+            error, arm=arm.name, model=arm.model, place=arm.place
+        )
         _let_go(error)
         _log.warning("%s failed (%s); %s takes over", failed, type(error).__name__, arm.name)
         return True

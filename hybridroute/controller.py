@@ -163,7 +163,8 @@ class Controller:
         decision = answered.decision
         sample = Sample(
             at=self._clock(),
-            asked_cloud=CLOUD in (decision.arm, decision.fallback_from),
+            asked_cloud=decision.place == "cloud"
+            or CLOUD in (decision.arm, decision.fallback_from),
             cost_usd=decision.cost_usd or 0.0,
             wait_ms=answered.wait_ms,
         )

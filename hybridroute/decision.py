@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 from uuid import uuid4
 
-from hybridroute.edge_runtime.protocols import ScoreKind
+from hybridroute.edge_runtime.protocols import Place, ScoreKind
 from hybridroute.promise import StandingPromise
 from hybridroute.setting import SettingKind
 
@@ -72,6 +72,8 @@ class Decision:
     ----------
     arm, model : str
         The arm that answers, and the model name it is configured with.
+    place : {"device", "cloud"} or None
+        Where that arm runs.
     reason : str
         One word of a fixed vocabulary, see :data:`Reason`.
     mode : str
@@ -115,6 +117,7 @@ class Decision:
 
     arm: str
     model: str
+    place: Place | None = None
     reason: Reason
     mode: Mode
     score: float | None
@@ -141,7 +144,9 @@ class Decision:
     latency_ms: float = 0.0
     id: str = field(default_factory=_new_id)
 
-    def after_failure(self, error: Exception, *, arm: str, model: str) -> Decision:
+    def after_failure(
+        self, error: Exception, *, arm: str, model: str, place: Place | None = None
+    ) -> Decision:
         """The same decision, taken over by ``arm`` because this one's arm failed with ``error``."""
         said = f"{type(error).__name__}: {error}"
         if len(said) > _ERROR_LENGTH:
@@ -150,6 +155,7 @@ class Decision:
             self,
             arm=arm,
             model=model,
+            place=place,
             reason="fallback",
             continues=None,
             left_out={**self.left_out, self.arm: f"it failed: {said}"},

@@ -142,6 +142,7 @@ class Router:
         return Decision(
             arm=choice.arm.name,
             model=choice.arm.model,
+            place=choice.arm.place,
             reason=choice.reason,
             mode=mode,
             score=None if assessment is None else assessment.score,

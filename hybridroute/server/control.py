@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from hybridroute._version import __version__
 from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.server.answers import bytes_answer, json_answer
 from hybridroute.server.api_errors import ApiError
 from hybridroute.server.chat_body import MODEL, SETTINGS, chat_body, setting_in
@@ -89,7 +90,10 @@ class Control:
                 "version": __version__,
                 "ready": self._live.ready,
                 "mode": serving.client.mode,
-                "arms": [{"name": name, "model": model} for name, model in serving.models],
+                "arms": [
+                    {"name": arm.name, "model": arm.model, "place": arm.place}
+                    for arm in serving.client.arms
+                ],
                 "missing": list(self._live.missing),
                 "bundle": {
                     "name": manifest.name,
@@ -200,19 +204,23 @@ def _curve_of(serving: Serving) -> dict[str, Any]:
         except ConfigError:
             continue
         points = list(_points(serving, turn))
-        manifest = client.bundle.manifest
         return {
             "object": "hybridroute.curve",
             "knob": knob,
             "calibrated": client.calibrated,
             "models": [model for _, model in serving.models],
-            "source": manifest.calibration.source
-            if client.calibrated and manifest.calibration is not None
-            else manifest.score_quantiles and manifest.score_quantiles.source,
+            "source": _source(client.bundle.manifest, calibrated=client.calibrated),
             "reason": points[0]["reason"],
             "points": points,
         }
     raise ApiError(500, "the bundle takes no setting at all", type="server_error")
+
+
+def _source(manifest: Manifest, *, calibrated: bool) -> str | None:
+    """Where the curve's numbers come from."""
+    held = manifest.calibration if calibrated else manifest.score_quantiles
+    held = held or manifest.pool
+    return None if held is None else held.source
 
 
 def _points(serving: Serving, turn: Turn) -> Iterator[dict[str, Any]]:

@@ -21,6 +21,7 @@ def row_of(one: Answered) -> dict[str, Any]:
         "id": decision.id,
         "at": one.at,
         "arm": decision.arm,
+        "place": decision.place,
         "model": decision.model,
         "reason": decision.reason,
         "score": decision.score,
@@ -43,7 +44,8 @@ def row_of(one: Answered) -> dict[str, Any]:
 class _ArmCount:
     """One arm's running counts; latencies over the last few hundred answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: str | None) -> None:
+        self.place = place
         self.answers = 0
         self.failures = 0
         self.prompt_tokens = 0
@@ -105,24 +107,26 @@ class Stats:
         """Count one request."""
         row = {**row_of(one), "explanation": one.decision.explain()}
         with self._lock:
-            self._arms.setdefault(one.decision.arm, _ArmCount()).add(one)
+            arm, place = one.decision.arm, one.decision.place
+            self._arms.setdefault(arm, _ArmCount(place)).add(one)
             self._costs.add(one)
             self._last.append(row)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready object.
 
-        ``cost.saved_usd`` is how much less than at the dearest arm the answers cost, for the same
-        tokens: an estimate. Both sums are null where no prices are known, and leave out the
-        ``cost.uncounted`` answers whose price is not.
+        ``cost_advantage`` is the share of answers that came from the device. ``cost.saved_usd`` is
+        how much less than at the dearest arm the answers cost, for the same tokens: an estimate.
+        Both sums are null where no prices are known, and leave out the ``cost.uncounted`` answers
+        whose price is not.
         """
         with self._lock:
             answers = sum(count.answers for count in self._arms.values())
-            edge = self._arms.get("edge")
+            local = sum(one.answers for one in self._arms.values() if one.place == "device")
             return {
                 "since": self._since,
                 "answers": answers,
-                "cost_advantage": (edge.answers if edge else 0) / answers if answers else None,
+                "cost_advantage": local / answers if answers else None,
                 "cost": self._costs.to_dict(),
                 "arms": {name: _summary(count) for name, count in sorted(self._arms.items())},
                 "last": list(reversed(self._last)),
@@ -131,6 +135,7 @@ class Stats:
 
 def _summary(count: _ArmCount) -> dict[str, Any]:
     return {
+        "place": count.place,
         "answers": count.answers,
         "failures": count.failures,
         "prompt_tokens": count.prompt_tokens,

@@ -3,7 +3,7 @@
 
 import { chat } from "/page/api.js";
 import { meter } from "/page/draw.js";
-import { armName, element, milliseconds } from "/page/words.js";
+import { armName, element, milliseconds, side } from "/page/words.js";
 
 const IDEAS = [
   "What is 17 + 25?",
@@ -106,6 +106,16 @@ function newSession() {
   return `page-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
+/** What each arm of several was worth to the router, the best first. */
+function utilities(decision) {
+  return Object.entries(decision.estimates ?? {})
+    .filter(([name]) => !(name in decision.left_out))
+    .map(([name, held]) => [name, held.mean - held.charge])
+    .sort((one, other) => other[1] - one[1])
+    .map(([name, worth]) => `${name} ${worth.toFixed(3)}`)
+    .join(" · ");
+}
+
 class Answer {
   constructor(log) {
     this.log = log;
@@ -124,9 +134,9 @@ class Answer {
     if (this.decision) return;
     this.decision = decision;
     this.first = performance.now() - this.start;
-    this.box.classList.add(decision.arm === "edge" ? "edge" : "cloud");
+    this.box.classList.add(side(decision.place));
     this.box.dataset.arm = decision.arm;
-    const tag = element("span", `tag ${decision.arm === "edge" ? "edge" : "cloud"}`);
+    const tag = element("span", `tag ${side(decision.place)}`);
     tag.textContent = `${armName(decision.arm)} · ${model}`;
     this.why.append(tag);
     if (decision.score !== null) {
@@ -134,6 +144,8 @@ class Answer {
       const said = `${decision.score.toFixed(3)} ${sign} ${decision.threshold.toFixed(3)}`;
       this.why.append(meter(decision.score, decision.threshold), element("span", "numbers", said));
     }
+    const said = utilities(decision);
+    if (said) this.why.append(element("span", "numbers", said));
     this.time = element("span", "time");
     this.why.append(this.time, element("span", "sentence", decision.explanation));
   }

@@ -2,7 +2,7 @@
 
 import { put, read } from "/page/api.js";
 import { Curve } from "/page/draw.js";
-import { element, number, percent } from "/page/words.js";
+import { dollars, element, number, percent } from "/page/words.js";
 
 const PAUSE_MS = 150;
 
@@ -54,7 +54,8 @@ export class Dial {
       return this.data.knob === "cost_advantage" ? 1 - held.setting.value : held.setting.value;
     }
     // Said in another way: the first position that sends as much to the cloud.
-    const found = this.data.points.find((point) => point.threshold >= held.threshold);
+    const reach = (point) => point.threshold ?? point.cost_usd;
+    const found = this.data.points.find((point) => reach(point) >= reach(held.expectation));
     return found ? found.at : 1;
   }
 
@@ -69,10 +70,19 @@ export class Dial {
     document.getElementById("expect-share").textContent =
       (point.cost_advantage === null ? "about " : "") + percent(kept);
     document.getElementById("expect-drop").replaceChildren(...this.#drop(point));
-    document.getElementById("expect-threshold").textContent = number(point.threshold);
+    this.#mark(point);
     this.slider.setAttribute("aria-valuetext",
       `${point.at.toFixed(2)}, ${percent(kept)} stays on this device`);
     this.curve.mark(point);
+  }
+
+  /** The threshold of two arms; of several, what a query is expected to cost. */
+  #mark(point) {
+    const shown = document.getElementById("expect-threshold");
+    const isPool = point.threshold === null;
+    shown.textContent = isPool && point.cost_usd !== null
+      ? dollars(point.cost_usd) : number(point.threshold);
+    if (isPool) shown.previousElementSibling.textContent = "cost of a query";
   }
 
   #drop(point) {

@@ -16,6 +16,16 @@ const percent = (share) => `${Math.round(share * 100)} %`;
 /** What the curve shows: quality against the cloud's share, or, uncalibrated, the threshold. */
 function axes(curve) {
   const points = curve.points.filter((point) => point.quality !== null);
+  if (points.length > 1 && points[0].cloud_share === null) {
+    const most = Math.max(...points.map((point) => point.cost_usd)) || 1;
+    return {
+      points,
+      x: (point) => point.cost_usd / most,
+      y: (point) => point.quality,
+      across: "expected cost of a query, of the most",
+      up: "quality",
+    };
+  }
   if (points.length > 1) {
     return {
       points,

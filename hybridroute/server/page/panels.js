@@ -1,19 +1,19 @@
 // What has been answered so far, and what is configured.
 
-import { armName, dollars, element, milliseconds, number, percent } from "/page/words.js";
+import { armName, dollars, element, milliseconds, number, percent, side } from "/page/words.js";
 
 export function showStats(stats) {
   showShare(stats);
   showCost(stats.cost, stats.answers);
-  const arms = ["edge", "cloud"].filter((name) => name in stats.arms)
-    .map((name) => [name, stats.arms[name]]);
+  const onDevice = ([, arm]) => Number(arm.place === "device");
+  const arms = Object.entries(stats.arms).sort((one, other) => onDevice(other) - onDevice(one));
   fill("latency", arms.map(([name, arm]) => [
-    tag(name), String(arm.answers) + (arm.failures ? ` (${arm.failures} failed)` : ""),
+    tag(name, arm.place), String(arm.answers) + (arm.failures ? ` (${arm.failures} failed)` : ""),
     milliseconds(arm.first_token_ms_p50), milliseconds(arm.total_ms_p50),
     milliseconds(arm.total_ms_p95),
   ]));
   fill("last", stats.last.map((one) => [
-    new Date(one.at * 1000).toLocaleTimeString(), tag(one.arm), number(one.score),
+    new Date(one.at * 1000).toLocaleTimeString(), tag(one.arm, one.place), number(one.score),
     number(one.threshold), milliseconds(one.first_token_ms), milliseconds(one.total_ms),
     one.answer_tokens === null ? "–" : `${one.prompt_tokens} + ${one.answer_tokens}`,
     (one.outcome === "done" ? "" : `${one.outcome}; `) + one.explanation,
@@ -43,7 +43,7 @@ function showCost(cost, answers) {
 
 export function showInfo(info) {
   const arms = info.arms.map((arm) =>
-    element("span", `tag ${arm.name === "edge" ? "edge" : "cloud"}`,
+    element("span", `tag ${side(arm.place)}`,
       `${armName(arm.name)}: ${arm.model}`));
   document.getElementById("arms").replaceChildren(...arms);
   const list = document.getElementById("missing");
@@ -54,8 +54,8 @@ export function showInfo(info) {
   document.getElementById("state").textContent = info.ready ? "ready" : "loading models";
 }
 
-function tag(arm) {
-  return element("span", `tag ${arm === "edge" ? "edge" : "cloud"}`, arm);
+function tag(arm, place) {
+  return element("span", `tag ${side(place)}`, arm);
 }
 
 function fill(id, rows) {

@@ -9,6 +9,9 @@ export function element(name, className = "", text = "") {
 
 export const armName = (arm) => ({ edge: "on this device", cloud: "in the cloud" })[arm] ?? arm;
 
+/** The class of what is coloured by where an arm runs. */
+export const side = (place) => (place === "device" ? "edge" : "cloud");
+
 export const percent = (share, digits = 0) =>
   share === null || share === undefined ? "–" : `${(share * 100).toFixed(digits)} %`;
 
