@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cloud_server as play
 import pytest
+from tiny_pool import write_tiny_pool
 
 from hybridroute.edge_runtime.engines import installed_engines
 from hybridroute.edge_runtime.errors import ModelMissing
@@ -21,6 +22,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 KEY = "sk-test-0123456789"
 RUN_HERE = {
     "embed_in_app.py",
+    "many_arms.py",
     "own_arm.py",
     "serve_and_ask.py",
     "stream_and_cancel.py",
@@ -42,6 +44,18 @@ def _run(name: str, *arguments: str, cwd: Path, **variables: str) -> subprocess.
         timeout=880,
         check=False,
     )
+
+
+def test_many_arms(_small_model: None, tmp_path: Path) -> None:
+    models = {"clock": "clock", "small": "smollm2-135m", "person": "person"}
+    words = {"time": (9.0, 0.0, 0.0), "colour": (0.0, 9.0, 0.0), "money": (0.0, 0.0, 9.0)}
+    bundle = write_tiny_pool(tmp_path / "pool", models, words)
+    ran = _run("many_arms.py", str(bundle.path), cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    for arm in models:
+        assert f"  {arm} (" in ran.stdout
+    assert "UTC." in ran.stdout
+    assert "on the desk: 1" in ran.stdout
 
 
 @pytest.fixture(scope="module")
