@@ -18,6 +18,7 @@ from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import BundleError
 from hybridroute.edge_runtime.grid import check_grid, check_rising
 from hybridroute.edge_runtime.pool import ESTIMATE_KINDS, Pool
+from hybridroute.edge_runtime.probability_map import ProbabilityMap
 from hybridroute.edge_runtime.promises import Promises
 
 SCHEMA_VERSION = 3
@@ -139,6 +140,8 @@ class Manifest:
         Of two arms; None for a pool.
     pool : Pool or None
         Where the router estimates each of several arms.
+    probability_map : ProbabilityMap or None
+        What turns the graph's output into the score, of ``label`` scores alone; None leaves it.
     promises : Promises or None
         Limits on the quality drop that hold with stated confidence, for these arms.
     training_hashes : tuple of str
@@ -161,6 +164,7 @@ class Manifest:
     calibration: Calibration | None
     score_quantiles: ScoreQuantiles | None = None
     pool: Pool | None = None
+    probability_map: ProbabilityMap | None = None
     promises: Promises | None = None
     golden: tuple[GoldenVector, ...] = ()
     training_hashes: tuple[str, ...] = ()
@@ -187,6 +191,11 @@ class Manifest:
         kinds = ("label", "gap") if self.pool is None else ESTIMATE_KINDS
         if self.score_kind not in kinds:
             raise BundleError(f"score_kind is {self.score_kind!r}; it must be one of {kinds}")
+        if self.probability_map is not None and self.score_kind != "label":
+            raise BundleError(
+                f"probability_map stands beside scores of kind {self.score_kind!r}, which claim no "
+                "probability; make the bundle again"
+            )
         if self.pool is not None and self.calibration is not None:
             raise BundleError("a pool has its own calibration; the pair's must be null")
 

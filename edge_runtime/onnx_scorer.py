@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.bundle import MODEL, TOKENIZER, Bundle
 from hybridroute.edge_runtime.errors import BundleError, ConfigError, ScoringError
+from hybridroute.edge_runtime.probability_map import ProbabilityMap
 from hybridroute.edge_runtime.protocols import Assessment, ScoreKind
 from hybridroute.edge_runtime.tokenizer import Encoded, RouterTokenizer
 
@@ -36,6 +37,8 @@ class OnnxScorer:
     tokenizer : RouterTokenizer
     score_kind : str
         As in the manifest.
+    probability_map : ProbabilityMap or None
+        Applied to every score of two arms.
     threads : int
         Threads of one call, at least 1.
     batch_size : int
@@ -53,6 +56,7 @@ class OnnxScorer:
         tokenizer: RouterTokenizer,
         *,
         score_kind: ScoreKind,
+        probability_map: ProbabilityMap | None = None,
         threads: int = 2,
         batch_size: int = 1,
         spins: bool = True,
@@ -67,6 +71,7 @@ class OnnxScorer:
             self._outputs = [ESTIMATES, *({UNCERTAINTIES} & outputs)]
         self._tokenizer = tokenizer
         self._score_kind: ScoreKind = score_kind
+        self._map = probability_map
         self._batch_size = batch_size
 
     @classmethod
@@ -82,6 +87,7 @@ class OnnxScorer:
             bundle.read(MODEL),
             tokenizer,
             score_kind=cast("ScoreKind", manifest.score_kind),  # the manifest has checked it
+            probability_map=manifest.probability_map,
             threads=threads,
             batch_size=batch_size,
             spins=spins,
@@ -165,7 +171,13 @@ class OnnxScorer:
                     f"the router gave an output of shape {part.shape} for {len(ids)} texts, or one "
                     "that is not finite; make or fetch the bundle again"
                 )
-        return found if self._is_pool else [np.clip(found[0], 0.0, 1.0)[:, None]]
+        return found if self._is_pool else [self._scores(found[0])[:, None]]
+
+    def _scores(self, found: NDArray[np.float32]) -> NDArray[np.float32]:
+        scores = np.clip(found, 0.0, 1.0)
+        if self._map is None:
+            return scores
+        return np.array([self._map(score) for score in scores.tolist()], dtype=np.float32)
 
 
 def _session(model: bytes, threads: int, *, spins: bool) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -150,9 +151,16 @@ class DecisionLog:
 
 
 def bundle_name(bundle: Bundle) -> str:
-    """What a log calls a bundle: the start of its model's SHA-256."""
-    record = bundle.manifest.files.get(MODEL)
-    return "" if record is None else record.sha256[:16]
+    """What a log calls a bundle, so that scores are compared with their like alone.
+
+    The start of its model's SHA-256 and, where scores are mapped to probabilities, of the map's.
+    """
+    record, found = bundle.manifest.files.get(MODEL), bundle.manifest.probability_map
+    name = "" if record is None else record.sha256[:16]
+    if found is None:
+        return name
+    said = json.dumps([found.temperature, found.scores, found.values])
+    return f"{name}-{hashlib.sha256(said.encode('ascii')).hexdigest()[:8]}"
 
 
 def write_label(path: str | os.PathLike[str], *, id: str, arm: str, quality: float) -> None:

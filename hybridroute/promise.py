@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from numbers import Real
-from typing import Any
+from typing import Any, get_args
 
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.promises import KeptPromise, PromiseKind, Promises
 
 _MAKE = "`hybridroute calibrate --outcomes FILE --max-drop"
 _ROUND_OFF = 1e-9
+CONFIDENCE = 0.9
+"""Of a promise that states none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class Promise:
     """
 
     max_drop: float
-    confidence: float = 0.9
+    confidence: float = CONFIDENCE
     relative: bool = False
     of_gap: bool = False
 
@@ -147,6 +149,31 @@ def kept(promises: Promises, asked: Promise) -> Kept:
     return Kept(threshold=chosen.threshold, standing=standing)
 
 
+def promise_from(
+    max_drop: float | None, confidence: float | None = None, kind: str | None = None
+) -> Promise | None:
+    """The promise that settings ask for; None where they ask for none.
+
+    Raises
+    ------
+    ConfigError
+        If a number is out of range, ``kind`` is unknown, or there is no limit for it to belong to.
+    """
+    if max_drop is None:
+        if confidence is not None or kind is not None:
+            said = "confidence" if confidence is not None else "drop_kind"
+            raise ConfigError(f"{said} belongs to a promise; give max_drop too, such as 0.02")
+        return None
+    if kind is not None and kind not in get_args(PromiseKind):
+        raise ConfigError(f"drop_kind is {kind!r}; use one of {', '.join(get_args(PromiseKind))}")
+    return Promise(
+        max_drop=max_drop,
+        confidence=CONFIDENCE if confidence is None else confidence,
+        relative=kind == "relative",
+        of_gap=kind == "gap",
+    )
+
+
 def no_promises(asked: Promise) -> ConfigError:
     """The error of a bundle that holds no promise at all."""
     return ConfigError(
@@ -159,7 +186,7 @@ def _is_number(value: object) -> bool:
 
 
 def _how(asked: Promise) -> str:
-    flag = {"absolute": "", "relative": " --relative", "gap": " --of-gap"}[asked.kind]
+    flag = "" if asked.kind == "absolute" else f" --drop-kind {asked.kind}"
     return (
         f"Run {_MAKE} {asked.max_drop:g}{flag} --confidence {asked.confidence:g}` on outcomes of "
         "your two models, some hundreds at least (docs/promise.md)"

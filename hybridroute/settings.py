@@ -19,11 +19,15 @@ FILE_NAME = "hybridroute.toml"
 FILE_VARIABLE = "HYBRIDROUTE_CONFIG"
 _PREFIX = "HYBRIDROUTE_"
 _OTHER_VARIABLES = ("HYBRIDROUTE_CACHE", "HYBRIDROUTE_DATA")
-_ONE_THING = {
-    "router": ("dial", "threshold", "cost_advantage"),
-    "controller": ("usd_per_hour", "cloud_requests", "cloud_share", "p95_ms"),
+AMOUNTS = ("dial", "threshold", "cost_advantage", "max_drop")
+"""Four ways to say how much goes to the cloud."""
+PROMISE_WORDS = ("confidence", "drop_kind")
+"""What belongs to ``max_drop``, and goes with it."""
+_ONE_THING: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "router": (AMOUNTS, PROMISE_WORDS),
+    "controller": (("usd_per_hour", "cloud_requests", "cloud_share", "p95_ms"), ()),
 }
-"""Several ways to say one thing: a nearer layer that gives one replaces all of them."""
+"""Several ways to say one thing: a nearer layer that gives one replaces all, and their words."""
 
 Section = Mapping[str, Any]
 
@@ -36,8 +40,12 @@ class RouterSettings:
     ----------
     bundle : str or None
         The bundle's folder; None is the one that comes with the package.
-    dial, threshold, cost_advantage : float or None
-        At most one.
+    dial, threshold, cost_advantage, max_drop : float or None
+        At most one; ``max_drop`` asks for a promise, see :class:`Promise`.
+    confidence : float or None
+        The promise's.
+    drop_kind : {"absolute", "relative", "gap"} or None
+        What ``max_drop`` is measured in.
     arms : str or None
         In place of [edge] and [cloud], for a bundle that routes among several: written as ``--arm``
         takes them, separated by spaces.
@@ -52,6 +60,9 @@ class RouterSettings:
     dial: float | None = None
     threshold: float | None = None
     cost_advantage: float | None = None
+    max_drop: float | None = None
+    confidence: float | None = None
+    drop_kind: str | None = None
     arms: str | None = None
     mode: str = "auto"
     threads: int = 2
@@ -197,9 +208,9 @@ def combined(layers: Iterable[Layer], file: Path | None = None) -> Settings:
 
 def _lay_over(held: Layer, nearer: Layer) -> None:
     for section, values in nearer.items():
-        ways = _ONE_THING.get(section, ())
+        ways, words = _ONE_THING.get(section, ((), ()))
         if any(values.get(name) is not None for name in ways):
-            for name in ways:
+            for name in (*ways, *words):
                 held[section].pop(name, None)
         held[section].update(values)
 

@@ -82,6 +82,32 @@ def test_it_prints_what_holds_and_writes_it_into_the_bundle(tiny: Bundle, tmp_pa
     assert Manifest.from_json(made.to_json()) == made
 
 
+def test_a_promise_is_asked_for_on_the_command_line(tiny: Bundle, tmp_path: Path) -> None:
+    def routed(*asked: str, bundle: str = "new", **variables: str):
+        names = ("--edge", "small", "--cloud-model", "large", "--cloud-key-env", "")
+        found = ("route", "--json", "easy easy", "--bundle", bundle, *names, *asked)
+        return run(*found, cwd=tmp_path, **variables)
+
+    asked = ("--max-drop", "0.05")
+    assert calibrated(tmp_path, *asked, "--json").returncode == 0
+    done = routed(*asked, "--confidence", "0.9")
+    assert done.returncode == 0, done.stderr
+    body = json.loads(done.stdout)
+    assert (body["setting_kind"], body["dial"]) == ("promise", None)
+    assert body["promise"] == body["expectation"]["promise"]
+    assert (body["promise"]["max_drop"], body["promise"]["n"]) == (0.05, 400)
+    variables = {"HYBRIDROUTE_ROUTER_MAX_DROP": "0.05", "HYBRIDROUTE_ROUTER_CONFIDENCE": "0.95"}
+    assert json.loads(routed(**variables).stdout)["promise"]["confidence"] == 0.95
+    for refused, said in (
+        (routed(*asked, bundle="tiny"), "the bundle holds no promises"),
+        (routed("--max-drop", "0.001"), "no promise as strict"),
+        (routed(*asked, "--dial", "0.5"), "give one of them"),
+        (routed("--confidence", "0.9"), "give max_drop too"),
+    ):
+        assert refused.returncode == 1
+        assert said in refused.stderr
+
+
 def test_every_dial_setting_has_a_point_value_and_a_bound(tiny: Bundle, tmp_path: Path) -> None:
     assert calibrated(tmp_path, "--json").returncode == 0
     manifest = Bundle.load(tmp_path / "new").manifest
@@ -116,7 +142,7 @@ def test_too_few_outcomes_exit_1_with_the_number_needed(tiny: Bundle, tmp_path: 
         (("--max-drop", "0.05", "--confidence", "1"), 1, "confidence is 1"),
         (("--max-drop", "0.05", "--quality-range", "1,0"), 1, "low < high"),
         (("--max-drop", "0.05", "--quality-range", "wide"), 2, "LOW,HIGH"),
-        (("--max-drop", "0.05", "--relative", "--of-gap"), 2, "exclude each other"),
+        (("--max-drop", "0.05", "--drop-kind", "total"), 2, "--drop-kind"),
         (("--edge", "other"), 1, "'other'"),
     ],
 )
@@ -167,6 +193,41 @@ def test_rows_seen_in_training_are_left_out_and_counted(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="80 of 81 rows were seen in training, which leaves 1"):
         few = rows(321).select([*range(0, 320, 4), 1])
         bundle_rows(bundle, few, "small", "large", quality_range=QualityRange())
+
+
+def test_scores_are_mapped_on_other_rows_than_promises_stand_on(
+    tiny: Bundle, tmp_path: Path
+) -> None:
+    table = rows(1000)
+    done = calibrated(tmp_path, "--map-scores", "--max-drop", "0.05", "--json", table=table)
+    assert done.returncode == 0, done.stderr
+    body = json.loads(done.stdout)
+    assert body["n"] == 800
+    found = body["probability_map"]
+    assert found["kind"] in ("temperature", "isotonic")
+    assert found["measured"]["n"] == 800
+    assert found["measured"]["ece_after"] < found["measured"]["ece_before"]
+    made = Bundle.load(tmp_path / "new")
+    held = bundle_rows(made, table, "small", "large", quality_range=QualityRange())
+    assert made.manifest.probability_map is not None
+    on_edge = held.rows.scores[200:] >= body["threshold"]
+    assert on_edge.mean() == pytest.approx(body["cost_advantage"])
+    again = run(
+        *("calibrate", "--bundle", "new", "--outcomes", "mine.jsonl", "--map-scores", "--json"),
+        *("--out", "again"),
+        cwd=tmp_path,
+    )
+    assert again.returncode == 0, again.stderr
+    twice = Bundle.load(tmp_path / "again").manifest.probability_map
+    assert twice is not None
+    assert twice.scores == made.manifest.probability_map.scores
+
+
+def test_gap_scores_claim_no_probability_and_are_not_mapped(tmp_path: Path) -> None:
+    write_tiny_bundle(tmp_path / "tiny", arms=ARMS, weights=WORDS, score_kind="gap")
+    done = calibrated(tmp_path, "--map-scores")
+    assert done.returncode == 1
+    assert "of kind 'gap', which claims no probability" in done.stderr
 
 
 def test_what_the_router_cannot_read_is_the_clouds(tiny: Bundle) -> None:

@@ -13,6 +13,8 @@ import pytest
 from sdk_fakes import FakeScorer, answer, bundle, cloud_arm, edge_arm
 from server_run import ServerRun, serving
 
+from hybridroute.edge_runtime.promises import KeptPromise, Promises
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 QUIET = (
     *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
@@ -126,6 +128,48 @@ def test_somebody_else_turns_the_dial(page: Any, server: ServerRun) -> None:
     page.locator("#dial-value", has_text="0.25").wait_for()
     server.put("/v1/hybridroute/dial", {"threshold": 0.63})
     page.locator("#dial-value", has_text="0.70").wait_for()
+
+
+def test_a_promise_is_picked_and_its_bound_is_shown(browser: Any) -> None:
+    held = Promises(
+        source="mine.jsonl",
+        n=1234,
+        n_seen_in_training=0,
+        quality_low=0.0,
+        quality_high=1.0,
+        kept=(
+            _kept(0.01, feasible=False, threshold=1.01),
+            _kept(0.02, feasible=True, threshold=0.63),
+        ),
+    )
+    with ServerRun(serving(bundle=bundle(LastTurn(), promises=held))) as server:
+        page = browser.new_page(viewport={"width": 320, "height": 800})
+        page.goto(server.url)
+        page.wait_for_selector("#promises:not([hidden])")
+        assert page.locator("#promise option").count() == 2
+        page.select_option("#promise", "0")
+        page.locator("#promise-said", has_text="upper limit 0.0180, from 1234 outcomes").wait_for()
+        assert server.get("/v1/hybridroute/dial").json()["threshold"] == 0.63
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        page.focus("#dial")
+        page.keyboard.press("Home")
+        page.locator("#promise-said", has_text="Standing").wait_for(state="hidden")
+        assert page.input_value("#promise") == ""
+        page.close()
+
+
+def _kept(max_drop: float, *, feasible: bool, threshold: float) -> KeptPromise:
+    return KeptPromise(
+        kind="absolute",
+        max_drop=max_drop,
+        confidence=0.9,
+        feasible=feasible,
+        threshold=threshold,
+        cost_advantage=0.4,
+        drop=0.012,
+        drop_bound=0.018,
+        test="three-valued",
+    )
 
 
 def test_what_a_model_says_is_text(page: Any) -> None:

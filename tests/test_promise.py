@@ -7,12 +7,14 @@ import json
 import pytest
 from sdk_fakes import CLOUD_MODEL, EDGE_MODEL, bundle, cloud_arm, edge_arm, manifest, user
 
+from hybridroute.cli.assemble import dial_of
 from hybridroute.client import HybridClient
 from hybridroute.edge_runtime.errors import ArmUnavailable, BundleError, ConfigError
 from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.edge_runtime.promises import KeptPromise, Promises
-from hybridroute.promise import Promise
+from hybridroute.promise import Promise, promise_from
 from hybridroute.setting import Setting
+from hybridroute.settings import RouterSettings
 from hybridroute.threshold_policy import ThresholdPolicy
 
 PAIR = (EDGE_MODEL, CLOUD_MODEL)
@@ -64,6 +66,30 @@ def client(**changes: object) -> HybridClient:
 def test_alpha_and_confidence_lie_between_0_and_1(name: str, bad: object) -> None:
     with pytest.raises(ConfigError, match=name):
         Promise(**{"max_drop": 0.1, "confidence": 0.9, name: bad})
+
+
+def test_settings_ask_for_a_promise_or_say_what_is_missing() -> None:
+    assert promise_from(None) is None
+    assert promise_from(0.02) == Promise(max_drop=0.02, confidence=0.9)
+    assert promise_from(0.02, 0.95, "relative") == Promise(
+        max_drop=0.02, confidence=0.95, relative=True
+    )
+    assert promise_from(0.02, kind="gap") == Promise(max_drop=0.02, of_gap=True)
+    for given, said in (
+        ((None, 0.9), "confidence belongs to a promise; give max_drop"),
+        ((None, None, "gap"), "drop_kind belongs to a promise"),
+        ((0.02, None, "total"), "drop_kind is 'total'; use one of absolute"),
+        ((1.2,), "max_drop is 1.2"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            promise_from(*given)
+
+
+def test_a_dial_and_a_promise_are_two_ways_to_say_one_thing() -> None:
+    assert dial_of(RouterSettings(max_drop=0.02)) == Promise(max_drop=0.02)
+    assert dial_of(RouterSettings(dial=0.3)) == 0.3
+    with pytest.raises(ConfigError, match="give one of them"):
+        dial_of(RouterSettings(dial=0.3, max_drop=0.02))
 
 
 def test_a_promise_is_of_one_kind() -> None:

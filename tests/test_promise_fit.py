@@ -206,7 +206,7 @@ def test_a_relative_limit_needs_one_sign() -> None:
         cloud_q=np.array([0.5, 0.5]),
         quality_range=QualityRange(low=-1.0, high=1.0),
     )
-    with pytest.raises(DataError, match="leave --relative out"):
+    with pytest.raises(DataError, match="leave --drop-kind out"):
         fit_promise(rows, Limit(max_drop=0.1, kind="relative"))
 
 

@@ -16,6 +16,7 @@ from hybridroute.controller import ControllerSettings
 from hybridroute.edge_runtime.chat import CompletionChunk, Usage
 from hybridroute.edge_runtime.errors import ArmUnavailable, ModelMissing, StreamInterrupted
 from hybridroute.edge_runtime.prices import Prices
+from hybridroute.edge_runtime.promises import KeptPromise, Promises
 from hybridroute.server.chat_body import FIELDS
 from hybridroute.targets import Share
 
@@ -201,6 +202,44 @@ def test_a_promise_the_bundle_does_not_hold_is_refused(server: ServerRun) -> Non
     assert server.get("/v1/hybridroute/dial").json()["dial"] == 0.5
 
 
+def test_a_promise_is_put_in_force_and_says_what_stands_behind_it() -> None:
+    held = Promises(
+        source="mine.jsonl",
+        n=1000,
+        n_seen_in_training=0,
+        quality_low=0.0,
+        quality_high=1.0,
+        kept=(
+            KeptPromise(
+                kind="absolute",
+                max_drop=0.02,
+                confidence=0.9,
+                feasible=True,
+                threshold=0.63,
+                cost_advantage=0.4,
+                drop=0.012,
+                drop_bound=0.018,
+                test="three-valued",
+            ),
+        ),
+    )
+    with ServerRun(serving(bundle=bundle(promises=held))) as server:
+        info = server.get("/v1/hybridroute/info").json()
+        assert (info["promise"], len(info["promises"])) == (None, 1)
+        put = server.put("/v1/hybridroute/dial", {"promise": {"max_drop": 0.02}})
+        assert put.status_code == 200
+        assert (put.json()["dial"], put.json()["threshold"]) == (None, 0.63)
+        standing = put.json()["expectation"]["promise"]
+        assert (standing["drop"], standing["drop_bound"], standing["n"]) == (0.012, 0.018, 1000)
+        assert server.get("/v1/hybridroute/info").json()["promise"] == standing
+        assert server.get("/v1/hybridroute/dial").json() == put.json()
+        assert server.ask(EASY).json()["hybridroute"]["promise"] == standing
+        strict = server.put("/v1/hybridroute/dial", {"promise": {"max_drop": 0.01}})
+        assert strict.status_code == 400
+        assert "strictest limit is 0.02" in strict.json()["error"]["message"]
+        _check_document(server)
+
+
 def test_running_counts_and_last_decisions() -> None:
     with ServerRun() as server:
         for text in (EASY, EASY, EASY, HARD):
@@ -275,6 +314,10 @@ def test_the_document_names_every_path(server: ServerRun) -> None:
 
 
 def test_the_document_describes_what_is_answered(server: ServerRun) -> None:
+    _check_document(server)
+
+
+def _check_document(server: ServerRun) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     document = server.get("/openapi.json").json()
     answers = {

@@ -45,6 +45,18 @@ def test_a_nearer_layer_replaces_the_amount_however_it_is_said(tmp_path, nearer)
     assert (router.dial, router.threshold) == (None, 0.2)
 
 
+def test_a_promise_is_an_amount_and_takes_its_words_with_it(tmp_path):
+    text = "[router]\nmax_drop = 0.02\nconfidence = 0.95\ndrop_kind = 'relative'\n"
+    router = load(tmp_path, text).router
+    assert (router.max_drop, router.confidence, router.drop_kind) == (0.02, 0.95, "relative")
+    nearer = load(tmp_path, text, {"HYBRIDROUTE_ROUTER_DIAL": "0.4"}).router
+    assert (nearer.dial, nearer.max_drop, nearer.confidence, nearer.drop_kind) == (0.4, *[None] * 3)
+    surer = load(tmp_path, text, router={"confidence": 0.99}).router
+    assert (surer.max_drop, surer.confidence) == (0.02, 0.99)
+    other = load(tmp_path, text, {"HYBRIDROUTE_ROUTER_MAX_DROP": "0.05"}).router
+    assert (other.max_drop, other.confidence, other.drop_kind) == (0.05, None, None)
+
+
 def test_the_file_may_be_named_by_a_variable(tmp_path):
     named = tmp_path / "other.toml"
     named.write_text("[edge]\nthreads = 3\n")

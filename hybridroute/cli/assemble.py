@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from hybridroute.edge_runtime.errors import ArmRefused, ConfigError
-from hybridroute.settings import Settings, load_settings, variable_of
+from hybridroute.settings import RouterSettings, Settings, load_settings, variable_of
 
 if TYPE_CHECKING:
     from hybridroute.client import HybridClient
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hybridroute.edge_runtime.chat import ChatRequest, Message
     from hybridroute.edge_runtime.llama_arm import LlamaArm
     from hybridroute.edge_runtime.protocols import Arm, Capabilities, Place
+    from hybridroute.promise import Promise
 
 _PASSED_ON = (
     "api_key_env",
@@ -142,7 +143,7 @@ def client_of(
         cloud=cloud,
         arms=arms,
         mode=mode,
-        dial=router.dial,
+        dial=dial_of(router),
         threshold=router.threshold,
         cost_advantage=router.cost_advantage,
         out_of_scope_arm=router.out_of_scope_arm,
@@ -179,6 +180,22 @@ def _pool_arms(
             "are with --arm NAME=MODEL, once for each, or as router.arms in hybridroute.toml"
         )
     return [replace(unconfigured_cloud(), name=arm.name, model=arm.model) for arm in pool.arms]
+
+
+def dial_of(router: RouterSettings) -> float | Promise | None:
+    """What stands where a dial does: a promise, a number or nothing.
+
+    Raises
+    ------
+    ConfigError
+        If both are set, or the promise is not understood.
+    """
+    from hybridroute.promise import promise_from
+
+    promise = promise_from(router.max_drop, router.confidence, router.drop_kind)
+    if promise is not None and router.dial is not None:
+        raise ConfigError("dial and max_drop are two ways to say one thing; give one of them")
+    return router.dial if promise is None else promise
 
 
 def unconfigured_cloud() -> UnconfiguredCloud:

@@ -67,6 +67,12 @@ def _number(kind: SettingKind, text: str) -> float:
 
 def told(expected: Expectation) -> str:
     """What a setting is expected to do, in one line."""
+    if expected.promise is not None:
+        held = expected.promise
+        return (
+            f"on average {held.cost_advantage:.0%} of queries stay on the edge; drop "
+            f"{held.drop:.4f}, bound {held.drop_bound:.4f} ({held.n} outcomes: {held.source})"
+        )
     if expected.cloud_share is None or expected.quality is None or expected.quality_drop is None:
         return f"no expectation, since {expected.reason}"
     side = "below" if expected.quality_drop >= 0 else "above"
@@ -125,6 +131,9 @@ def _score(talk: Conversation, turn: Turn) -> str:
 
 
 def _setting(turn: Turn) -> str:
+    if turn.decision.setting_kind == "promise":
+        held = turn.decision.promise
+        return "a promise that does not stand here" if held is None else f"the promise: {held}"
     kind = turn.decision.setting_kind
     return f"{kind.replace('_', ' ')} {getattr(turn.decision, kind):g}"
 

@@ -25,19 +25,28 @@ def dial(
     *,
     threshold: options.Threshold = None,
     cost_advantage: options.CostAdvantage = None,
+    max_drop: options.MaxDrop = None,
+    confidence: options.Confidence = None,
+    drop_kind: options.DropKind = None,
     port: options.Port = None,
     key_env: options.KeyEnv = None,
     json: options.Json = False,
 ) -> None:
     """Turn the dial of the running server, without a restart; with no value, read it."""
     from hybridroute.cli.serve import server_key
+    from hybridroute.promise import promise_from
     from hybridroute.server.options import DEFAULT_PORT
-    from hybridroute.setting import setting_from
+    from hybridroute.setting import Setting, setting_from
     from hybridroute.settings import load_settings
 
     flags = {"server": {"port": port, "key_env": key_env}}
     server = load_settings(flags, environ=os.environ, folder=Path.cwd()).server
+    promise = promise_from(max_drop, confidence, None if drop_kind is None else drop_kind.value)
     setting = setting_from(dial=value, threshold=threshold, cost_advantage=cost_advantage)
+    if promise is not None:
+        setting = Setting(
+            promise=promise, dial=value, threshold=threshold, cost_advantage=cost_advantage
+        )
     url = f"http://127.0.0.1:{server.port or DEFAULT_PORT}/v1/hybridroute/dial"
     body = _asked(url, setting, server_key(server.key_env))
     if json:
@@ -50,7 +59,7 @@ def _asked(url: str, setting: Setting | None, key: str | None) -> dict[str, Any]
     import requests
 
     method = "GET" if setting is None else "PUT"
-    body = None if setting is None else {setting.kind: setting.value}
+    body = None if setting is None else _said(setting)
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     session = requests.Session()
     session.trust_env = False  # neither a proxy nor ~/.netrc has a say on this machine
@@ -73,6 +82,14 @@ def _asked(url: str, setting: Setting | None, key: str | None) -> dict[str, Any]
     return held
 
 
+def _said(setting: Setting) -> dict[str, Any]:
+    asked = setting.promise
+    if asked is None:
+        return {setting.kind: setting.value}
+    kind = {"relative": asked.relative, "of_gap": asked.of_gap}
+    return {"promise": {"max_drop": asked.max_drop, "confidence": asked.confidence, **kind}}
+
+
 def _sentence(body: dict[str, Any]) -> str:
     said, expected = body["setting"], body["expectation"]
     parts = [
@@ -80,6 +97,13 @@ def _sentence(body: dict[str, Any]) -> str:
     ]
     if expected["cost_advantage"] is not None:
         parts.append(f"about {expected['cost_advantage']:.0%} of queries stay on the edge")
+    promise = expected["promise"]
+    if promise is not None:
+        parts.append(
+            f"drop {promise['drop']:+.4f}, at most {promise['drop_bound']:.4f} with "
+            f"{promise['confidence']:g} confidence ({promise['kind']}, {promise['n']} outcomes)"
+        )
+    elif expected["quality_drop"] is not None:
         parts.append(f"expected quality drop {expected['quality_drop']:+.3f}")
     elif expected["reason"]:
         parts.append(expected["reason"])

@@ -27,6 +27,14 @@ class EngineName(StrEnum):
     XLLAMACPP = "xllamacpp"
 
 
+class DropName(StrEnum):
+    """What a promise's limit is measured in, as the command line knows it."""
+
+    ABSOLUTE = "absolute"
+    RELATIVE = "relative"
+    GAP = "gap"
+
+
 _AMOUNT = "How much to send to the cloud (give one)"
 _MODELS = "Models"
 
@@ -43,6 +51,26 @@ Threshold = Annotated[
 CostAdvantage = Annotated[
     float | None,
     typer.Option(help="Share of queries for the edge, 0 to 1.", rich_help_panel=_AMOUNT),
+]
+MaxDrop = Annotated[
+    float | None,
+    typer.Option(
+        help="A promise: most quality to lose on average, of a bundle calibrated with outcomes.",
+        rich_help_panel=_AMOUNT,
+    ),
+]
+Confidence = Annotated[
+    float | None,
+    typer.Option(
+        help="The promise's confidence, 0 to 1; 0.9 if not said.", rich_help_panel=_AMOUNT
+    ),
+]
+DropKind = Annotated[
+    DropName | None,
+    typer.Option(
+        help="What --max-drop is a share of: nothing, the cloud's quality, or the gap.",
+        rich_help_panel=_AMOUNT,
+    ),
 ]
 Mode = Annotated[
     ModeName | None,
@@ -97,6 +125,9 @@ def as_flags(
     dial: float | None = None,
     threshold: float | None = None,
     cost_advantage: float | None = None,
+    max_drop: float | None = None,
+    confidence: float | None = None,
+    drop_kind: DropName | None = None,
     bundle: str | None = None,
     arms: list[str] | None = None,
     edge: str | None = None,
@@ -112,6 +143,9 @@ def as_flags(
             "dial": dial,
             "threshold": threshold,
             "cost_advantage": cost_advantage,
+            "max_drop": max_drop,
+            "confidence": confidence,
+            "drop_kind": None if drop_kind is None else drop_kind.value,
             "bundle": bundle,
             "arms": None if arms is None else shlex.join(arms),
         },

@@ -11,6 +11,7 @@ from hybridroute.cli import options
 from hybridroute.cli.output import console, print_json
 
 if TYPE_CHECKING:
+    from hybridroute.promise import promise_from
     from hybridroute.replay import Replay
 
 
@@ -20,6 +21,9 @@ def replay(
     dial: options.Dial = None,
     threshold: options.Threshold = None,
     cost_advantage: options.CostAdvantage = None,
+    max_drop: options.MaxDrop = None,
+    confidence: options.Confidence = None,
+    drop_kind: options.DropKind = None,
     bundle: options.Bundle = None,
     json: options.Json = False,
 ) -> None:
@@ -32,7 +36,12 @@ def replay(
     from hybridroute.router_source import open_bundle
     from hybridroute.setting import Setting
 
-    setting = Setting(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
+    setting = Setting(
+        dial=dial,
+        threshold=threshold,
+        cost_advantage=cost_advantage,
+        promise=promise_from(max_drop, confidence, None if drop_kind is None else drop_kind.value),
+    )
     router = settings_of(options.as_flags(bundle=bundle)).router
     found = replayed(log, setting, open_bundle(router.bundle))
     if json:

@@ -20,6 +20,9 @@ def route(
     dial: options.Dial = None,
     threshold: options.Threshold = None,
     cost_advantage: options.CostAdvantage = None,
+    max_drop: options.MaxDrop = None,
+    confidence: options.Confidence = None,
+    drop_kind: options.DropKind = None,
     system: options.System = None,
     max_tokens: options.MaxTokens = None,
     bundle: options.Bundle = None,
@@ -38,6 +41,9 @@ def route(
         dial=dial,
         threshold=threshold,
         cost_advantage=cost_advantage,
+        max_drop=max_drop,
+        confidence=confidence,
+        drop_kind=drop_kind,
         bundle=bundle,
         arms=arms,
         edge=edge,
@@ -73,6 +79,12 @@ def _details(decision: Decision, expectation: dict[str, Any] | None) -> str:
     if expectation is None:
         parts.append(
             "not calibrated for these models: the dial is a share of queries for the cloud"
+        )
+    elif expectation["promise"] is not None:
+        held = expectation["promise"]
+        parts.append(
+            f"{held['cost_advantage']:.0%} of {held['n']} outcomes stay on the edge; drop "
+            f"{held['drop']:.4f}, bound {held['drop_bound']:.4f}"
         )
     elif expectation["cost_advantage"] is not None:
         parts.append(f"on average {expectation['cost_advantage']:.0%} of queries stay on the edge")

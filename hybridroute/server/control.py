@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hybridroute._version import __version__
+from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.server.answers import bytes_answer, json_answer
@@ -85,6 +86,8 @@ class Control:
         """What is configured, what is missing, and how the last reload went."""
         serving, reload = self._live.serving, self._live.last_reload
         manifest = serving.client.bundle.manifest
+        promise = serving.client.expect().promise
+        held = manifest.promises if serving.client.calibrated else None
         return json_answer(
             {
                 "version": __version__,
@@ -95,6 +98,8 @@ class Control:
                     for arm in serving.client.arms
                 ],
                 "missing": list(self._live.missing),
+                "promise": None if promise is None else promise.to_dict(),
+                "promises": [] if held is None else plain(held.kept),
                 "bundle": {
                     "name": manifest.name,
                     "score_kind": manifest.score_kind,
@@ -177,7 +182,7 @@ class Control:
         body = {
             "object": "hybridroute.dial",
             "setting": expectation["setting"],
-            "dial": client.dial,
+            "dial": client.setting.dial,
             "threshold": client.threshold,
             "calibrated": client.calibrated,
             "expectation": expectation,

@@ -8,13 +8,14 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hybridroute.answered import Listener
 from hybridroute.async_client import AsyncHybridClient
 from hybridroute.edge_runtime.errors import HybridRouteError
 from hybridroute.server.api_errors import ApiError
 from hybridroute.setting import Setting
-from hybridroute.settings import Settings
+from hybridroute.settings import AMOUNTS, PROMISE_WORDS, Settings
 
 _log = logging.getLogger(__name__)
 
@@ -219,5 +220,5 @@ def _same_parts(one: Settings, other: Settings) -> bool:
 
 
 def _parts(settings: Settings) -> tuple[object, ...]:
-    router = replace(settings.router, dial=None, threshold=None, cost_advantage=None)
-    return router, settings.edge, settings.cloud
+    said: dict[str, Any] = dict.fromkeys((*AMOUNTS, *PROMISE_WORDS))
+    return replace(settings.router, **said), settings.edge, settings.cloud

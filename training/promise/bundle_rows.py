@@ -41,6 +41,17 @@ class BundleRows:
     without_the_pair: int
     duplicates: int
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows used, and left out by cause."""
+        return {
+            "n": self.rows.n,
+            "n_seen_in_training": self.seen,
+            "n_out_of_scope": self.out_of_scope,
+            "rows_without_the_pair": self.without_the_pair,
+            "duplicates": self.duplicates,
+        }
+
 
 def bundle_rows(
     bundle: Bundle,

@@ -14,7 +14,7 @@ from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD
 from hybridroute.training.curve import curve_of
 from hybridroute.training.metrics import pgr_undefined
 from hybridroute.training.promise.lattice_sums import Floats
-from hybridroute.training.promise.outcomes import LATTICE, Limit, PairedOutcomes
+from hybridroute.training.promise.outcomes import LATTICE, Limit, PairedOutcomes, Rows
 from hybridroute.training.promise.search import passes, search
 
 _HALVINGS = 6
@@ -66,7 +66,7 @@ class Fitted:
         return {**limit, "delta": round(1.0 - limit["confidence"], 12), **held}
 
 
-def fit_promise(rows: PairedOutcomes, limit: Limit, *, quick: bool = False) -> Fitted:
+def fit_promise(rows: Rows, limit: Limit, *, quick: bool = False) -> Fitted:
     """Search the thresholds and say what holds.
 
     Parameters
@@ -80,16 +80,14 @@ def fit_promise(rows: PairedOutcomes, limit: Limit, *, quick: bool = False) -> F
         If the limit is on a share of the gap and the gap is not clearly above 0, or relative on a
         range that holds both signs.
     """
-    if limit.kind == "gap":
-        undefined = pgr_undefined(curve_of(rows.scores, rows.edge_q, rows.cloud_q))
-        if undefined is not None:
-            raise DataError(f"no share of the gap can be promised: {undefined}")
+    _check_meaning(rows, limit)
     found = search(rows, limit, coarser=_QUICK if quick else 1.0)
     on_edge = rows.place >= found.place
     advantage = float(on_edge.mean())
     feasible = advantage > 0.0
     threshold = float(LATTICE[found.place]) if feasible else ALL_CLOUD_THRESHOLD
-    drop = float(np.where(on_edge, rows.cloud_q - rows.edge_q, 0.0).mean()) / _unit(rows, limit)
+    width = rows.quality_range.width
+    drop = float(np.where(on_edge, rows.loss, 0.0).mean()) * width / _unit(rows, limit)
     bound = limit.max_drop if feasible else 0.0
     return Fitted(
         limit=limit,
@@ -105,7 +103,7 @@ def fit_promise(rows: PairedOutcomes, limit: Limit, *, quick: bool = False) -> F
     )
 
 
-def needed_rows(rows: PairedOutcomes, limit: Limit) -> int | None:
+def needed_rows(rows: Rows, limit: Limit) -> int | None:
     """About how many rows like these would support a cost advantage of 1 % or more.
 
     Two things are needed: so many that no loss at all would be believed, and so many that some
@@ -114,7 +112,7 @@ def needed_rows(rows: PairedOutcomes, limit: Limit) -> int | None:
     level = limit.max_drop * _unit(rows, limit) / rows.quality_range.width
     if not level > 0.0:
         return None
-    unseen = math.log(limit.delta) / math.log1p(-min(level, 0.999))
+    unseen = rows.most * math.log(limit.delta) / math.log1p(-min(level, 0.999))
     sizes, means, squares = _moments(rows)
     useful = (sizes >= _LEAST_ADVANTAGE) & (means < level)
     if not useful.any():
@@ -124,16 +122,30 @@ def needed_rows(rows: PairedOutcomes, limit: Limit) -> int | None:
     return math.ceil(max(1.5 * unseen, float(clear), rows.n + 1))
 
 
-def _unit(rows: PairedOutcomes, limit: Limit) -> float:
+def _unit(rows: Rows, limit: Limit) -> float:
     """What the drop is a share of."""
     if limit.kind == "absolute":
         return 1.0
     if limit.kind == "relative":
         return max(abs(float(rows.cloud_q.mean())), 1e-300) if rows.sign else 1.0
-    return float((rows.cloud_q - rows.edge_q).mean())
+    return float(rows.loss.mean()) * rows.quality_range.width
 
 
-def _moments(rows: PairedOutcomes) -> tuple[Floats, Floats, Floats]:
+def _check_meaning(rows: Rows, limit: Limit) -> None:
+    if limit.kind == "gap":
+        if not isinstance(rows, PairedOutcomes):
+            raise DataError("a share of the gap needs both arms' qualities, not ratings of one")
+        undefined = pgr_undefined(curve_of(rows.scores, rows.edge_q, rows.cloud_q))
+        if undefined is not None:
+            raise DataError(f"no share of the gap can be promised: {undefined}")
+    if limit.kind == "relative" and not rows.relative:
+        raise DataError(
+            "without exploration the cloud's own quality on these queries is not known, so a drop "
+            "relative to it has no meaning; give an absolute limit, or explore"
+        )
+
+
+def _moments(rows: Rows) -> tuple[Floats, Floats, Floats]:
     """At each threshold: share on the edge, mean loss, mean squared loss."""
     loss = rows.loss
 
@@ -145,7 +157,7 @@ def _moments(rows: PairedOutcomes) -> tuple[Floats, Floats, Floats]:
     return above(np.ones(rows.n)), above(loss), above(loss**2)
 
 
-def _bound(rows: PairedOutcomes, limit: Limit, place: int, drop: float) -> float:
+def _bound(rows: Rows, limit: Limit, place: int, drop: float) -> float:
     low, high = max(drop, 0.0), limit.max_drop
     for _ in range(_HALVINGS):
         middle = (low + high) / 2.0

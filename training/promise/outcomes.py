@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,65 @@ class Limit:
         return 1.0 - self.confidence
 
 
+class Rows(Protocol):
+    """What a promise is fitted on: see :class:`PairedOutcomes` and ``rated.WeightedOutcomes``."""
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        ...
+
+    @property
+    def scores(self) -> Floats:
+        """In [0, 1], shape (n,)."""
+        ...
+
+    @property
+    def place(self) -> NDArray[np.int64]:
+        """The last threshold of the lattice that keeps each row on the edge, shape (n,)."""
+        ...
+
+    @property
+    def loss(self) -> Floats:
+        """What a row loses on the edge, over the range's width, or what has that mean."""
+        ...
+
+    @property
+    def cloud_q(self) -> Floats:
+        """The cloud's quality, or what has that mean."""
+        ...
+
+    @property
+    def quality_range(self) -> QualityRange:
+        """Where qualities lie."""
+        ...
+
+    @property
+    def most(self) -> float:
+        """No loss can be above it."""
+        ...
+
+    @property
+    def test(self) -> str:
+        """What the bundle calls the test that takes any values."""
+        ...
+
+    @property
+    def relative(self) -> bool:
+        """Whether a relative limit has a meaning."""
+        ...
+
+    @property
+    def two_valued(self) -> bool:
+        """Whether losses are -1, 0 or 1."""
+        ...
+
+    @property
+    def sign(self) -> float:
+        """Of every quality."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PairedOutcomes:
     """Scores and mean qualities of rows that the router was not fitted on.
@@ -107,6 +166,13 @@ class PairedOutcomes:
         for name in ("edge_q", "cloud_q"):
             _check_range(name, held[name], self.quality_range)
 
+    most: ClassVar[float] = 1.0
+    """No loss can be above it."""
+    test: ClassVar[str] = "betting"
+    """What the bundle calls the test that takes any values."""
+    relative: ClassVar[bool] = True
+    """Whether a relative limit has a meaning."""
+
     @property
     def n(self) -> int:
         """Number of rows."""
@@ -120,8 +186,7 @@ class PairedOutcomes:
     @property
     def place(self) -> NDArray[np.int64]:
         """The last threshold of the lattice that keeps each row on the edge, shape (n,)."""
-        held: NDArray[np.int64] = np.searchsorted(LATTICE, self.scores, side="right") - 1
-        return held
+        return places_of(self.scores)
 
     @property
     def two_valued(self) -> bool:
@@ -142,9 +207,15 @@ class PairedOutcomes:
         if held.low < 0.0 < held.high:
             raise DataError(
                 f"qualities from {held.low:g} to {held.high:g} may average to 0, so a relative "
-                "drop has no meaning; give an absolute one (leave --relative out)"
+                "drop has no meaning; give an absolute one (leave --drop-kind out)"
             )
         return -1.0 if held.high <= 0.0 else 1.0
+
+
+def places_of(scores: Floats) -> NDArray[np.int64]:
+    """The last threshold of the lattice at or below each score, shape (n,)."""
+    held: NDArray[np.int64] = np.searchsorted(LATTICE, scores, side="right") - 1
+    return held
 
 
 def _check_range(name: str, values: Floats, held: QualityRange) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hybridroute.training.promise import betting
 from hybridroute.training.promise.lattice_sums import Counts, Floats
-from hybridroute.training.promise.outcomes import LATTICE, Limit, PairedOutcomes
+from hybridroute.training.promise.outcomes import LATTICE, Limit, Rows
 from hybridroute.training.promise.three_valued import critical_values, lower_share
 
 _REFERENCE = 0.05
@@ -39,7 +39,7 @@ class Found:
     test: str
 
 
-def search(rows: PairedOutcomes, limit: Limit, *, coarser: float = 1.0) -> Found:
+def search(rows: Rows, limit: Limit, *, coarser: float = 1.0) -> Found:
     """The lowest threshold certified for ``limit``.
 
     Parameters
@@ -54,15 +54,15 @@ def search(rows: PairedOutcomes, limit: Limit, *, coarser: float = 1.0) -> Found
     """
     if is_exact(rows, limit):
         return Found(place=_exact(rows, limit, coarser), test="three-valued")
-    return Found(place=_betting(rows, limit), test="betting")
+    return Found(place=_betting(rows, limit), test=rows.test)
 
 
-def is_exact(rows: PairedOutcomes, limit: Limit) -> bool:
+def is_exact(rows: Rows, limit: Limit) -> bool:
     """Whether the exact test applies: two-valued qualities, and no limit on a share of the gap."""
     return rows.two_valued and limit.kind != "gap"
 
 
-def passes(rows: PairedOutcomes, limit: Limit, place: int) -> bool:
+def passes(rows: Rows, limit: Limit, place: int) -> bool:
     """Whether the test of one threshold alone certifies ``limit``."""
     if not is_exact(rows, limit):
         on_edge = rows.place >= place
@@ -75,7 +75,7 @@ def passes(rows: PairedOutcomes, limit: Limit, place: int) -> bool:
     return bool(held.rejects(differing[place], total[place]))
 
 
-def edge_sums(rows: PairedOutcomes) -> tuple[Counts, Counts]:
+def edge_sums(rows: Rows) -> tuple[Counts, Counts]:
     """Of the rows on the edge at each threshold of the lattice: how many differ, their net loss.
 
     Only for two-valued qualities. Both have the lattice's shape.
@@ -104,7 +104,7 @@ def relative_level(max_drop: float, cloud_right: int, n: int, delta: float) -> t
     return max_drop * lower_share(cloud_right, n, spent), delta - spent
 
 
-def _exact_level(rows: PairedOutcomes, limit: Limit) -> tuple[float, float]:
+def _exact_level(rows: Rows, limit: Limit) -> tuple[float, float]:
     """The limit on the mean loss, and the level it is tested at."""
     held = rows.quality_range
     if limit.kind == "absolute":
@@ -116,7 +116,7 @@ def _exact_level(rows: PairedOutcomes, limit: Limit) -> tuple[float, float]:
     return level + limit.max_drop * abs(end) / held.width, delta
 
 
-def _exact(rows: PairedOutcomes, limit: Limit, coarser: float) -> int:
+def _exact(rows: Rows, limit: Limit, coarser: float) -> int:
     level, delta = _exact_level(rows, limit)
     if not 0.0 < level < 1.0:
         return 0 if level >= 1.0 else len(LATTICE)
@@ -125,7 +125,7 @@ def _exact(rows: PairedOutcomes, limit: Limit, coarser: float) -> int:
     return int(first_refusal(held.rejects(differing, total)))
 
 
-def _betting(rows: PairedOutcomes, limit: Limit) -> int:
+def _betting(rows: Rows, limit: Limit) -> int:
     # Above the highest score nothing is on the edge: one test stands for all those thresholds.
     blocks = _block_of(rows)
     width = int(blocks[-1]) + 1
@@ -145,33 +145,36 @@ def _betting(rows: PairedOutcomes, limit: Limit) -> int:
     return 0
 
 
-def _bets(rows: PairedOutcomes, limit: Limit, losses: Floats) -> NDArray[np.bool_]:
+def _bets(rows: Rows, limit: Limit, losses: Floats) -> NDArray[np.bool_]:
     """The betting test of each threshold, from its losses by block, shape (m, blocks).
 
     A relative limit is that the mean of (1 - max_drop) q_cloud - q_routed is at most 0; one on
     the gap's share that the mean of (q_cloud - q_routed) - max_drop (q_cloud - q_edge) is.
     """
     if limit.kind == "absolute":
-        return betting.rejects(losses, limit.max_drop / rows.quality_range.width, limit.delta)
+        level = limit.max_drop / rows.quality_range.width / rows.most
+        return betting.rejects(losses / rows.most, level, limit.delta)
     if limit.kind == "relative":
         allowed = rows.sign * rows.cloud_q / rows.quality_range.width
     else:
         allowed = rows.loss
     less = limit.max_drop * _block_means(rows, allowed)
-    return betting.rejects(losses - less, 0.0, limit.delta)
+    return betting.rejects((losses - less) / rows.most, 0.0, limit.delta)
 
 
-def _block_of(rows: PairedOutcomes) -> Counts:
+def _block_of(rows: Rows) -> Counts:
     """The block of each row: of many rows some neighbours are bet on together, by their mean.
 
     Means of blocks are independent, bounded and have the rows' mean, so the test holds for them as
     it does for rows, and with thousands of blocks as sharply.
     """
-    held: Counts = np.arange(rows.n) * min(rows.n, _BLOCKS) // rows.n
+    # Where losses may be larger than a range, blocks that long would hide that they seldom are.
+    blocks = min(rows.n, int(_BLOCKS * max(1.0, rows.most / 2.0)))
+    held: Counts = np.arange(rows.n) * blocks // rows.n
     return held
 
 
-def _block_means(rows: PairedOutcomes, values: Floats) -> Floats:
+def _block_means(rows: Rows, values: Floats) -> Floats:
     blocks = _block_of(rows)
     held: Floats = np.bincount(blocks, weights=values)[None, :] / np.bincount(blocks)
     return held

@@ -9,7 +9,7 @@ import numpy as np
 from hybridroute.edge_runtime.manifest import Calibration
 from hybridroute.edge_runtime.promises import DialBounds, KeptPromise, Promises
 from hybridroute.training.promise.fit import Fitted, fit_promise
-from hybridroute.training.promise.outcomes import Limit, PairedOutcomes
+from hybridroute.training.promise.outcomes import Limit, Rows
 
 LIMITS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2)
 RELATIVE_LIMITS = (0.01, 0.02, 0.05, 0.1)
@@ -18,7 +18,7 @@ _DIGITS = 6
 
 
 def promise_table(
-    rows: PairedOutcomes,
+    rows: Rows,
     *,
     source: str,
     seen: int = 0,
@@ -29,7 +29,7 @@ def promise_table(
 
     Parameters
     ----------
-    rows : PairedOutcomes
+    rows : Rows
     source : str
         Where they come from, for the manifest.
     seen : int
@@ -57,7 +57,7 @@ def promise_table(
     )
 
 
-def _limits(rows: PairedOutcomes) -> list[Limit]:
+def _limits(rows: Rows) -> list[Limit]:
     held = rows.quality_range
     limits = [
         Limit(max_drop=drop * held.width, confidence=confidence)
@@ -65,7 +65,7 @@ def _limits(rows: PairedOutcomes) -> list[Limit]:
         for drop in LIMITS
         if drop * held.width < 1.0
     ]
-    if held.low >= 0.0 or held.high <= 0.0:
+    if rows.relative and (held.low >= 0.0 or held.high <= 0.0):
         limits += [Limit(max_drop=drop, kind="relative") for drop in RELATIVE_LIMITS]
     return limits
 
@@ -85,12 +85,10 @@ def _kept(held: Fitted) -> KeptPromise:
     )
 
 
-def _dial(
-    rows: PairedOutcomes, calibration: Calibration, kept: Sequence[KeptPromise]
-) -> DialBounds:
+def _dial(rows: Rows, calibration: Calibration, kept: Sequence[KeptPromise]) -> DialBounds:
     """Point value and bound of each of the dial's thresholds, on these rows."""
     order = np.argsort(rows.scores)
-    loss = (rows.cloud_q - rows.edge_q)[order]
+    loss = rows.loss[order] * rows.quality_range.width
     lost = np.append(np.cumsum(loss[::-1])[::-1], 0.0) / rows.n
     thresholds = np.array(calibration.dial.thresholds)
     first = np.searchsorted(rows.scores[order], thresholds, side="left")

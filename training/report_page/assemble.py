@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +117,7 @@ def report_of(bundle: Bundle, judged: Judged, wanted: Wanted) -> Report:
         relative_refused=refused_relative(rows),
         lines=tuple(line_of(router, rows) for router in routers),
         standings=standings(routers, rows),
-        reliability=reliabilities(own, rows),
+        reliability=reliabilities((*own, *_before_maps(bundles, own)), rows),
         labels=label_shift(rows, _fitted_t(bundle.manifest)),
         domains=domain_rows(own[0], rows, threshold),
         matrix=metric_matrix(own, rows),
@@ -166,6 +166,19 @@ def _bundle_routers(
                 probability_at=shift_of(manifest) if manifest.score_kind == "label" else None,
             )
         )
+    return tuple(found)
+
+
+def _before_maps(
+    bundles: Sequence[tuple[str, Bundle]], routers: Sequence[Router]
+) -> tuple[Router, ...]:
+    """Where scores are mapped to probabilities, the same router's scores before."""
+    found = []
+    for (name, bundle), router in zip(bundles, routers, strict=True):
+        held = bundle.manifest.probability_map
+        if held is not None:
+            scores = np.array([held.inverse(score) for score in router.scores.tolist()])
+            found.append(replace(router, name=f"{name}, before its map", scores=scores))
     return tuple(found)
 
 

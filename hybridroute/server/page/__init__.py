@@ -13,7 +13,7 @@ _FILES = {
     "/page/style.css": ("style.css", "text/css; charset=utf-8"),
     **{
         f"/page/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
-        for name in ("app", "api", "chat", "dial", "draw", "panels", "words")
+        for name in ("app", "api", "chat", "dial", "draw", "panels", "promises", "words")
     },
     "/page/icon.svg": ("icon.svg", "image/svg+xml"),
 }

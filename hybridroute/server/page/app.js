@@ -21,6 +21,7 @@ async function refresh() {
       read("/v1/hybridroute/info"), read("/v1/hybridroute/stats"), dial.refresh(),
     ]);
     showInfo(info);
+    dial.promises.list(info.promises);
     showStats(stats);
   } catch (error) {
     showProblem(error);

@@ -2,6 +2,7 @@
 
 import { put, read } from "/page/api.js";
 import { Curve } from "/page/draw.js";
+import { Promises } from "/page/promises.js";
 import { dollars, element, number, percent } from "/page/words.js";
 
 const PAUSE_MS = 150;
@@ -12,6 +13,7 @@ export class Dial {
     this.value = document.getElementById("dial-value");
     this.onProblem = onProblem;
     this.turning = false;
+    this.promises = new Promises((body) => this.#put(body));
     this.slider.addEventListener("input", () => {
       this.#show();
       this.#turnSoon();
@@ -35,6 +37,7 @@ export class Dial {
     if (!this.data || this.turning) return;
     const held = await read("/v1/hybridroute/dial");
     if (this.turning) return;
+    this.promises.show(held.expectation.promise);
     this.slider.value = this.#positionOf(held);
     this.#show();
   }
@@ -98,9 +101,14 @@ export class Dial {
     this.timer = setTimeout(() => this.#turn(), PAUSE_MS);
   }
 
-  async #turn() {
+  #turn() {
+    this.promises.show(null);
+    return this.#put(this.#point().put);
+  }
+
+  async #put(body) {
     try {
-      await put("/v1/hybridroute/dial", this.#point().put);
+      await put("/v1/hybridroute/dial", body);
       this.onProblem(null);
     } catch (error) {
       this.onProblem(error);
