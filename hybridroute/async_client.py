@@ -15,6 +15,7 @@ from hybridroute.decision import Decision, Mode
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.chat import ChatRequest, Message
 from hybridroute.edge_runtime.protocols import Arm
+from hybridroute.exploration import Exploration
 from hybridroute.loop_threads import LoopThreads
 from hybridroute.promise import Promise
 from hybridroute.responses import ChatCompletion
@@ -40,7 +41,7 @@ class AsyncHybridClient(Turnable):
     Parameters
     ----------
     bundle, edge, cloud, arms, mode, dial, threshold, cost_advantage, out_of_scope_arm, fallback,
-    router_threads, router_spins, sessions
+    router_threads, router_spins, sessions, exploration
         As for :class:`HybridClient`.
     max_concurrency : int
         Answers at the same time; further ones wait for a thread. Routing never waits for answers.
@@ -76,6 +77,7 @@ class AsyncHybridClient(Turnable):
         router_threads: int = 2,
         router_spins: bool = True,
         sessions: SessionSettings | None = None,
+        exploration: float | Exploration = 0.0,
         max_concurrency: int = MAX_CONCURRENCY,
     ) -> None:
         client = HybridClient(
@@ -92,6 +94,7 @@ class AsyncHybridClient(Turnable):
             router_threads=router_threads,
             router_spins=router_spins,
             sessions=sessions,
+            exploration=exploration,
         )
         self._set_up(client, max_concurrency)
 
@@ -190,6 +193,10 @@ class AsyncHybridClient(Turnable):
     def log_to(self, path: str | os.PathLike[str], *, prompts: bool = False) -> DecisionLog:
         """Log every finished request to an SQLite file; see :meth:`HybridClient.log_to`."""
         return self._client.log_to(path, prompts=prompts)
+
+    async def feedback(self, id: str, good: bool | float) -> None:
+        """Note how good an answer was; see :meth:`HybridClient.feedback`."""
+        await self._threads.decide(lambda: self._client.feedback(id, good))
 
     async def warm_up(self) -> None:
         """Load the router and the edge's model; see :meth:`HybridClient.warm_up`."""

@@ -19,6 +19,8 @@ from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.chat import ChatRequest, Message
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.protocols import Arm
+from hybridroute.exploration import Exploration, exploration_of
+from hybridroute.feedback import note_feedback
 from hybridroute.modes import checked_mode, narrowed_mode
 from hybridroute.policy import policy_of
 from hybridroute.promise import Promise
@@ -70,6 +72,8 @@ class HybridClient(Turnable):
         Whether they hold their cores while they wait: quicker on idle ones, dearer on shared.
     sessions : SessionSettings, optional
         How conversations are remembered; see ``session`` of ``chat.completions.create``.
+    exploration : float or Exploration
+        The share of queries for an arm drawn at random, for :meth:`feedback`; none by default.
 
     Raises
     ------
@@ -103,6 +107,7 @@ class HybridClient(Turnable):
         router_threads: int = 2,
         router_spins: bool = True,
         sessions: SessionSettings | None = None,
+        exploration: float | Exploration = 0.0,
     ) -> None:
         wanted = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
         self._mode = checked_mode(mode)
@@ -124,6 +129,7 @@ class HybridClient(Turnable):
             arms=made.present,
             absent=made.absent,
             out_of_scope_arm=made.out_of_scope,
+            exploration=exploration_of(exploration),
         )
         self.listeners.add(trace_answer)
         self._fallback = fallback
@@ -248,6 +254,11 @@ class HybridClient(Turnable):
         self._logs.append(log)
         self.listeners.add(log.listen)
         return log
+
+    def feedback(self, id: str, good: bool | float) -> None:
+        """Note how good a logged Decision's answer was; see :func:`note_feedback`."""
+        self.listeners.catch_up()
+        note_feedback(self._logs, id, good)
 
     def warm_up(self) -> None:
         """Load the router and the edge's model, so that the first answer does not wait for them.

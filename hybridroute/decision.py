@@ -21,6 +21,7 @@ Reason = Literal[
     "mode_prefer_on_device",
     "mode_prefer_in_cloud",
     "session_continues",
+    "explored",
     "out_of_scope",
     "only_capable_arm",
     "fallback",
@@ -96,6 +97,9 @@ class Decision:
     promise : StandingPromise or None
         The promise that stands behind this decision; None also where one was asked for and
         something else decided, such as the mode or an arm's failure.
+    propensity : float or None
+        The chance with which this arm was to answer: 1 unless the client explores; None where
+        something else than the router's model decided.
     unknown_share : float or None
         Share of the text's tokens that the router does not know.
     left_out : mapping of str to str
@@ -131,6 +135,7 @@ class Decision:
     budget_usd: float | None = None
     calibrated: bool
     promise: StandingPromise | None = None
+    propensity: float | None = None
     unknown_share: float | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     fallback_from: str | None = None
@@ -162,6 +167,7 @@ class Decision:
             fallback_from=self.arm,
             fallback_error=said,
             promise=None,
+            propensity=None,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -197,6 +203,8 @@ class Decision:
         """What the router's model says, or why it says nothing."""
         if self.reason == "out_of_scope":
             return self._out_of_scope()
+        if self.reason == "explored":
+            return "a share of the queries goes to an arm drawn at random"
         if self.reason == "highest_utility":
             return self._highest()
         if self.score is None:

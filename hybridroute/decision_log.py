@@ -19,7 +19,8 @@ from hybridroute.routed_text import routed_text
 
 _log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2 added ``propensity``; a log of 1 gets the column when it is opened."""
 _WAITING = 10_000
 _BATCH = 500
 _LAST_WORD_S = 5.0
@@ -28,7 +29,7 @@ COLUMNS = (
     "id at bundle arm model reason mode continues score score_kind threshold setting_kind dial "
     "cost_advantage calibrated unknown_share left_out fallback_from outcome error streamed "
     "prompt_tokens completion_tokens usage_estimated cost_usd saved_usd costs first_token_ms "
-    "total_ms prompt"
+    "total_ms prompt propensity"
 )
 _CREATE = f"""
 CREATE TABLE IF NOT EXISTS decisions ({", ".join(COLUMNS.split())}, PRIMARY KEY (id));
@@ -103,6 +104,17 @@ class DecisionLog:
             if self._dropped == 1:
                 _log.warning("the decision log %s cannot keep up; requests are dropped", self.path)
 
+    def rate(self, id: str, quality: float) -> None:
+        """Note how good the answer to a logged request was, whichever arm gave it.
+
+        Raises
+        ------
+        DataError
+            If the log holds no such decision, or cannot be written.
+        """
+        self.flush()
+        write_label(self.path, id=id, quality=quality)
+
     def flush(self) -> None:
         """Wait until all that was noted so far is written."""
         written = threading.Event()
@@ -147,6 +159,7 @@ class DecisionLog:
             answered.first_token_ms,
             answered.total_ms,
             _storable(routed_text(answered.request.messages)) if self._prompts else None,
+            decision.propensity,
         )
 
 
@@ -163,8 +176,18 @@ def bundle_name(bundle: Bundle) -> str:
     return f"{name}-{hashlib.sha256(said.encode('ascii')).hexdigest()[:8]}"
 
 
-def write_label(path: str | os.PathLike[str], *, id: str, arm: str, quality: float) -> None:
+def write_label(
+    path: str | os.PathLike[str], *, id: str, quality: float, arm: str | None = None
+) -> None:
     """Note how good an arm's answer to a logged request is: what ``replay`` measures loss by.
+
+    Parameters
+    ----------
+    id : str
+        The Decision's.
+    quality : float
+    arm : str or None
+        The one that answered if None.
 
     Raises
     ------
@@ -173,9 +196,11 @@ def write_label(path: str | os.PathLike[str], *, id: str, arm: str, quality: flo
     """
     try:
         with sqlite3.connect(path) as held:
-            if not held.execute("SELECT 1 FROM decisions WHERE id = ?", (id,)).fetchone():
+            found = held.execute("SELECT arm FROM decisions WHERE id = ?", (id,)).fetchone()
+            if not found:
                 raise DataError(f"{path} holds no decision {id!r}; give the id of a Decision")
-            held.execute("INSERT OR REPLACE INTO labels VALUES (?, ?, ?)", (id, arm, quality))
+            values = (id, found[0] if arm is None else arm, quality)
+            held.execute("INSERT OR REPLACE INTO labels VALUES (?, ?, ?)", values)
         held.close()
     except sqlite3.Error as exc:
         raise DataError(f"the decision log {path} cannot be written: {exc}") from exc
@@ -186,7 +211,9 @@ def _prepare(path: Path) -> None:
     try:
         version = held.execute("PRAGMA user_version").fetchone()[0]
         tables = held.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if version != SCHEMA_VERSION and (version or tables):
+        if version == 1:
+            held.execute("ALTER TABLE decisions ADD COLUMN propensity")
+        elif version != SCHEMA_VERSION and (version or tables):
             raise ConfigError(
                 f"{path} is no decision log of this version (user_version {version}); name "
                 "another file"

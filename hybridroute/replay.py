@@ -16,7 +16,9 @@ from hybridroute.edge_runtime.errors import ConfigError, DataError
 from hybridroute.setting import Setting
 from hybridroute.threshold_policy import ThresholdPolicy
 
-BY_SCORE = frozenset({"score_at_or_above_threshold", "score_below_threshold", "fallback"})
+BY_SCORE = frozenset(
+    {"score_at_or_above_threshold", "score_below_threshold", "explored", "fallback"}
+)
 _WANTED = (
     "id, bundle, arm, reason, score, score_kind, calibrated, unknown_share, fallback_from, "
     "cost_usd, costs"

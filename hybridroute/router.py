@@ -12,6 +12,7 @@ from hybridroute.edge_runtime.chat import ChatRequest
 from hybridroute.edge_runtime.errors import ConfigError, NoCapableArm, RequestError
 from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.edge_runtime.protocols import Arm, Assessment, Scorer
+from hybridroute.exploration import Exploration
 from hybridroute.modes import REASON_OF_MODE, preferred_arms, serves_mode
 from hybridroute.policy import ActiveSetting
 from hybridroute.routed_text import routed_text
@@ -28,6 +29,7 @@ class _Choice:
     arm: Arm
     reason: Reason
     continues: Continues | None = None
+    propensity: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,8 @@ class Router:
     out_of_scope_arm : str
         The name of the arm that answers what the router cannot judge; the last capable arm stands
         in where it is left out.
+    exploration : Exploration
+        May hand what the router's model decides to an arm drawn at random; never by default.
     """
 
     scorer: Scorer
@@ -60,6 +64,7 @@ class Router:
     arms: tuple[Arm, ...]
     absent: Mapping[str, str] = field(default_factory=dict)
     out_of_scope_arm: str = "cloud"
+    exploration: Exploration = field(default_factory=lambda: Exploration(0.0))
 
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]
@@ -139,6 +144,7 @@ class Router:
         if choice is None:
             among = preferred_arms(capable, mode) or capable
             choice = self._by_estimates(assessment, charges, among, active, standing)
+            choice = self._explored(choice, among)
         return Decision(
             arm=choice.arm.name,
             model=choice.arm.model,
@@ -156,6 +162,7 @@ class Router:
             budget_usd=active.setting.budget_usd,
             calibrated=active.calibrated,
             promise=active.promise if choice.reason in _BY_SCORE else None,
+            propensity=choice.propensity,
             unknown_share=None if assessment is None else assessment.unknown_share,
             left_out=left_out,
             continues=choice.continues,
@@ -221,6 +228,14 @@ class Router:
         if standing is not None and on is not None and goes_down and standing.holds(active.order):
             return _Choice(arm=on, reason="session_continues", continues="down_slowly")
         return _Choice(arm=picked, reason=self._reason(picked))
+
+    def _explored(self, choice: _Choice, among: Sequence[Arm]) -> _Choice:
+        """What is done in the end. What the router cannot judge, and conversations, stay."""
+        if choice.reason not in _BY_SCORE or choice.reason == "out_of_scope":
+            return choice
+        arm, chance = self.exploration.choose(choice.arm, among)
+        reason: Reason = choice.reason if arm is choice.arm else "explored"
+        return _Choice(arm=arm, reason=reason, propensity=chance)
 
     def _reason(self, picked: Arm) -> Reason:
         if self.manifest.pool is not None:

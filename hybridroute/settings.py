@@ -54,6 +54,8 @@ class RouterSettings:
         Threads of one routing decision.
     out_of_scope_arm : str or None
         By default the cloud, or the best single arm of a pool.
+    exploration : float
+        The share of queries for an arm drawn at random.
     """
 
     bundle: str | None = None
@@ -67,6 +69,7 @@ class RouterSettings:
     mode: str = "auto"
     threads: int = 2
     out_of_scope_arm: str | None = None
+    exploration: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

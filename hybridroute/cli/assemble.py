@@ -148,6 +148,7 @@ def client_of(
         cost_advantage=router.cost_advantage,
         out_of_scope_arm=router.out_of_scope_arm,
         router_threads=router.threads,
+        exploration=router.exploration,
         router_spins=router_spins,
     )
 
