@@ -11,7 +11,6 @@ from hybridroute.cli import options
 from hybridroute.cli.output import console, print_json
 
 if TYPE_CHECKING:
-    from hybridroute.promise import promise_from
     from hybridroute.replay import Replay
 
 
@@ -32,6 +31,7 @@ def replay(
     No model is called. Costs take the tokens of the answers that were given.
     """
     from hybridroute.cli.assemble import settings_of
+    from hybridroute.promise import promise_from
     from hybridroute.replay import replay as replayed
     from hybridroute.router_source import open_bundle
     from hybridroute.setting import Setting
