@@ -13,6 +13,7 @@ from hybridroute.arguments import mapping_of, messages_of, tools_of
 from hybridroute.arms import make_arms
 from hybridroute.attempts import Attempts, complete
 from hybridroute.chat_api import Chat
+from hybridroute.client_logs import ClientLogs
 from hybridroute.costs import Costs
 from hybridroute.decision import Decision, Mode
 from hybridroute.edge_runtime.bundle import Bundle
@@ -20,7 +21,6 @@ from hybridroute.edge_runtime.chat import ChatRequest, Message
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.protocols import Arm
 from hybridroute.exploration import Exploration, exploration_of
-from hybridroute.feedback import note_feedback
 from hybridroute.modes import checked_mode, narrowed_mode
 from hybridroute.policy import policy_of
 from hybridroute.promise import Promise
@@ -137,7 +137,7 @@ class HybridClient(Turnable):
         self.sessions = Sessions(sessions)
         """The conversations that are remembered."""
         self._closed = False
-        self._logs: list[DecisionLog] = []
+        self._logs = ClientLogs(self._bundle, self.listeners)
         self.chat: Chat[ChatCompletion, ChatStream] = Chat(self)
 
     @property
@@ -241,24 +241,12 @@ class HybridClient(Turnable):
         return Attempts(decision, (chosen, *others), watch)
 
     def log_to(self, path: str | os.PathLike[str], *, prompts: bool = False) -> DecisionLog:
-        """Log every finished request to an SQLite file from now on; closed with the client.
-
-        Raises
-        ------
-        ConfigError
-            If the file cannot be opened or is no such log.
-        """
-        from hybridroute.decision_log import DecisionLog, bundle_name
-
-        log = DecisionLog(path, bundle=bundle_name(self._bundle), prompts=prompts)
-        self._logs.append(log)
-        self.listeners.add(log.listen)
-        return log
+        """Log every finished request to an SQLite file; see :meth:`ClientLogs.open`."""
+        return self._logs.open(path, prompts=prompts)
 
     def feedback(self, id: str, good: bool | float) -> None:
-        """Note how good a logged Decision's answer was; see :func:`note_feedback`."""
-        self.listeners.catch_up()
-        note_feedback(self._logs, id, good)
+        """Note how good a logged Decision's answer was; see :meth:`ClientLogs.rate`."""
+        self._logs.rate(id, good)
 
     def warm_up(self) -> None:
         """Load the router and the edge's model, so that the first answer does not wait for them.
@@ -277,9 +265,7 @@ class HybridClient(Turnable):
         self._closed = True
         for arm in self._router.arms:
             arm.close()
-        self.listeners.catch_up()
-        for log in self._logs:
-            log.close()
+        self._logs.close()
 
     def __enter__(self) -> Self:
         return self

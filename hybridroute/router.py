@@ -144,7 +144,6 @@ class Router:
         if choice is None:
             among = preferred_arms(capable, mode) or capable
             choice = self._by_estimates(assessment, charges, among, active, standing)
-            choice = self._explored(choice, among)
         return Decision(
             arm=choice.arm.name,
             model=choice.arm.model,
@@ -227,14 +226,12 @@ class Router:
         goes_down = on is not None and capable.index(picked) < capable.index(on)
         if standing is not None and on is not None and goes_down and standing.holds(active.order):
             return _Choice(arm=on, reason="session_continues", continues="down_slowly")
-        return _Choice(arm=picked, reason=self._reason(picked))
+        return self._explored(picked, capable)
 
-    def _explored(self, choice: _Choice, among: Sequence[Arm]) -> _Choice:
-        """What is done in the end. What the router cannot judge, and conversations, stay."""
-        if choice.reason not in _BY_SCORE or choice.reason == "out_of_scope":
-            return choice
-        arm, chance = self.exploration.choose(choice.arm, among)
-        reason: Reason = choice.reason if arm is choice.arm else "explored"
+    def _explored(self, picked: Arm, among: Sequence[Arm]) -> _Choice:
+        """The picked arm, or one drawn at random."""
+        arm, chance = self.exploration.choose(picked, among)
+        reason: Reason = self._reason(picked) if arm is picked else "explored"
         return _Choice(arm=arm, reason=reason, propensity=chance)
 
     def _reason(self, picked: Arm) -> Reason:
