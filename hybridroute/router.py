@@ -123,11 +123,7 @@ class Router:
             If the router's model fails.
         """
         start = perf_counter()
-        text = routed_text(request.messages)
-        if not text and not request.has_images:
-            raise RequestError(
-                "no user message holds any text; give at least one with role 'user' and content"
-            )
+        text = _text_of(request)
         left_out = self._left_out(request, mode)
         capable = [arm for arm in self.arms if arm.name not in left_out]
         if not capable:
@@ -243,6 +239,15 @@ class Router:
     def _out_of_scope(self, capable: Sequence[Arm]) -> Arm:
         named = (arm for arm in capable if arm.name == self.out_of_scope_arm)
         return next(named, capable[-1])
+
+
+def _text_of(request: ChatRequest) -> str:
+    text = routed_text(request.messages)
+    if not text and not request.has_images:
+        raise RequestError(
+            "no user message holds any text; give at least one with role 'user' and content"
+        )
+    return text
 
 
 def _arm_of(standing: Standing | None, capable: Sequence[Arm]) -> Arm | None:
