@@ -23,6 +23,7 @@ from hybridroute.training.outcome_options import (
     Outcomes,
     read_table,
 )
+from hybridroute.training.pool.compare_command import compare
 from hybridroute.training.sample_command import sample
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def register(app: typer.Typer) -> None:
     app.command("train")(train)
     app.command("evaluate")(evaluate)
     app.command("calibrate")(calibrate)
+    app.command("compare")(compare)
     app.command("sample")(sample)
     app.command("label")(label)
 

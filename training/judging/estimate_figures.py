@@ -65,7 +65,7 @@ def two_arms_of(
     if found.apgr is not None:
         kept = None
         if domains is not None:
-            kept = [domains[row] for row in np.flatnonzero(both)]
+            kept = [domains[row] for row in np.flatnonzero(both).tolist()]
         try:
             held = apgr_interval(scores[both], edge_q, cloud_q, domains=kept, seed=seed)
             interval = held.low, held.high

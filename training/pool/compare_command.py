@@ -1,0 +1,198 @@
+"""``hybridroute compare``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hybridroute.cli.output import print_json, progress
+from hybridroute.training.outcome_options import Aliases, Json, More, Outcomes, named, read_table
+
+if TYPE_CHECKING:
+    from hybridroute.training.judging.comparison import Comparison
+    from hybridroute.training.judging.folds import HeldOut
+    from hybridroute.training.judging.reading import Given
+    from hybridroute.training.judging.records import Records
+    from hybridroute.training.judging.rounds import Timer
+    from hybridroute.training.pool.estimator import Queries
+
+_PROTOCOL = "Protocol"
+_REPORT = "Report"
+
+
+class HoldOutName(StrEnum):
+    """What no estimator is fitted on."""
+
+    PROMPTS = "prompts"
+    DOMAINS = "domains"
+
+
+class AverageName(StrEnum):
+    """What weighs the same."""
+
+    ROWS = "rows"
+    DOMAINS = "domains"
+
+
+def compare(
+    *,
+    outcomes: Outcomes,
+    more: More = None,
+    test: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Rows to judge; the others are trained on. By default rows that the files mark, "
+            "or else folds of --outcomes.",
+            rich_help_panel=_PROTOCOL,
+        ),
+    ] = None,
+    arms: Annotated[
+        list[str] | None,
+        typer.Option("--arm", "--arms", help="An arm to choose among; by default all. Repeat."),
+    ] = None,
+    estimators: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--estimator", "--estimators", help="By default all of seconds. Repeat, or use commas."
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, rich_help_panel=_PROTOCOL)] = 5,
+    hold_out: Annotated[
+        HoldOutName,
+        typer.Option(
+            help="Without rows to judge: prompts or whole domains.", rich_help_panel=_PROTOCOL
+        ),
+    ] = HoldOutName.PROMPTS,
+    average: Annotated[
+        AverageName,
+        typer.Option(help="Each row weighs the same, or each domain.", rich_help_panel=_PROTOCOL),
+    ] = AverageName.ROWS,
+    keep_duplicates: Annotated[
+        bool,
+        typer.Option(
+            "--keep-duplicates",
+            help="Judge equal prompts as often as they stand.",
+            rich_help_panel=_PROTOCOL,
+        ),
+    ] = False,
+    price: Annotated[
+        list[str] | None,
+        typer.Option(help="ARM=USD a call, for each arm, in place of the stated costs. Repeat."),
+    ] = None,
+    reference: Annotated[
+        float | None,
+        typer.Option(help="A strong model's mean quality, for V_R.", rich_help_panel=_PROTOCOL),
+    ] = None,
+    pool: Annotated[str, typer.Option(help="Of a RouterEval pickle: SIZE/GROUP.")] = "3/all_strong",
+    alias: Aliases = None,
+    encoder: Annotated[
+        str, typer.Option(help="minilm, a folder, or a name on the hub; it stays as it is.")
+    ] = "minilm",
+    max_tokens: Annotated[int, typer.Option(help="Input length; the beginning is cut.")] = 96,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for a page with figures (compare.html, compare.json, PNGs).",
+            rich_help_panel=_REPORT,
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Judge estimators side by side on your own outcomes, by one protocol, with intervals."""
+    from hybridroute.training.judging.contest import compare as run
+    from hybridroute.training.judging.field import NAMES, contenders_of
+    from hybridroute.training.judging.records import records_of
+    from hybridroute.training.judging.rounds import Plan
+
+    if report is not None:
+        _check_place(report)
+    names = [part for text in estimators or NAMES for part in text.split(",") if part]
+    contenders = contenders_of(names)
+    prices = {
+        name: _usd(text, held)
+        for text in price or []
+        for name, held in [named(text, "--price", "USD")]
+    }
+    given = _given([*outcomes, *(more or [])], test, arms, alias or [], pool)
+    records = records_of(
+        given.train, given.test, prices=prices or None, keep_duplicates=keep_duplicates
+    )
+    queries, timer = _embedded(given, records, encoder, max_tokens)
+    held_out: HeldOut = "given" if records.test is not None else hold_out.value
+    plan = Plan(
+        held_out=held_out,
+        seeds=seeds,
+        average=average.value,
+        reference=reference,
+        timer=timer,
+    )
+    found = run(records, queries, contenders, plan, on_step=progress)
+    place = None if report is None else _report(found, report)
+    _show(found, given.notes, place, json=json)
+
+
+def _usd(text: str, held: str) -> float:
+    try:
+        return float(held)
+    except ValueError as exc:
+        raise typer.BadParameter(f"{text!r} is not ARM=USD", param_hint="--price") from exc
+
+
+def _given(
+    paths: list[Path],
+    test: list[Path] | None,
+    arms: list[str] | None,
+    aliases: list[str],
+    pool: str,
+) -> Given:
+    from hybridroute.training.judging.reading import from_outcomes, from_routereval, is_pickle
+    from hybridroute.training.readers.routereval import Candidates
+
+    columns = [name for text in arms or [] for name in text.split(",") if name]
+    if any(is_pickle(path) for path in paths):
+        if len(paths) > 1 or test:
+            raise typer.BadParameter("a RouterEval pickle stands alone: it has its own test rows")
+        return from_routereval(paths[0], Candidates.parse(pool), columns)
+    judged = read_table(test, aliases) if test else None
+    return from_outcomes(read_table(paths, aliases), judged, columns)
+
+
+def _embedded(
+    given: Given, records: Records, encoder: str, max_tokens: int
+) -> tuple[Queries, Timer | None]:
+    """What estimators see, and the timer where there is a graph to time."""
+    from hybridroute.training.judging.embedded import embedded, from_states
+
+    if given.states is not None:
+        return from_states(given.states, records), None
+    progress(f"embedding {len(records.table):,} texts")
+    return embedded(records.table.texts, encoder=encoder, max_tokens=max_tokens)
+
+
+def _check_place(folder: Path) -> None:
+    from hybridroute.training.report_page.files import check_report_place
+
+    check_report_place(folder)
+
+
+def _report(found: Comparison, folder: Path) -> Path:
+    from hybridroute.training.compare_page.files import write_comparison
+
+    return write_comparison(found, folder)
+
+
+def _show(found: Comparison, notes: tuple[str, ...], place: Path | None, *, json: bool) -> None:
+    if json:
+        where = {} if place is None else {"report": str(place)}
+        print_json({**found.to_dict(), "reading": list(notes), **where})
+        return
+    from hybridroute.training.judging.shown import show
+
+    show(found, notes)
+    if place is not None:
+        from hybridroute.cli.output import console
+
+        console().print(f"The report is in {place}", markup=False, soft_wrap=True)
