@@ -50,7 +50,7 @@ def test_a_cost_that_is_not_stated_is_its_arms_mean() -> None:
 def test_without_costs_the_reason_is_told() -> None:
     none = records_of(scores([[1, 0]]))
     assert none.cost is None
-    assert "--price" in str(none.no_cost)
+    assert "--cost" in str(none.no_cost)
     some = records_of(scores([[1, 0]], cost=[[1, NAN]]))
     assert some.cost is None
     assert "no cost of 'arm1'" in str(some.no_cost)

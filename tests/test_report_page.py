@@ -23,7 +23,8 @@ from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.report_page.assemble import THIS, Wanted, report_of
 from hybridroute.training.report_page.contents import Report
 from hybridroute.training.report_page.files import check_report_place, write_report
-from hybridroute.training.report_page.page import Drawn, page_of
+from hybridroute.training.report_page.page import page_of
+from hybridroute.training.report_page.rendering import Drawn
 
 SECTIONS = (
     *("summary", "drop", "routers", "gap-difference", "dial", "domains"),

@@ -152,7 +152,7 @@ def _costs(
         flat = np.array([prices[arm] for arm in table.arms])
         return np.broadcast_to(flat, table.quality.shape).copy(), None
     if table.cost_usd is None:
-        return None, "the outcomes state no costs; give a price for each arm with --price ARM=USD"
+        return None, "the outcomes state no costs; state one for each arm with --cost ARM=USD"
     stated = ~np.isnan(table.cost_usd)
     silent = np.flatnonzero(~stated.any(axis=0))
     if len(silent):

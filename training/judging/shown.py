@@ -2,9 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
 from hybridroute.cli.output import console
 from hybridroute.training.judging.comparison import Comparison
 from hybridroute.training.judging.entry import Difference, Entry
+
+_WIDE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A title, and a row's text below it; one without any is left out."""
+
+    title: str
+    cell: Callable[[Entry], str]
+    only_wide: bool = False
+
+
+def number(value: float | None, *, places: int = 3) -> str:
+    """A fixed number of digits after the point; nothing for None."""
+    return "" if value is None else f"{value:.{places}f}"
+
+
+def lead(held: Difference | None) -> str:
+    """A difference; a star where its interval leaves out 0."""
+    if held is None:
+        return ""
+    sure = "*" if held.ci95[0] > 0.0 or held.ci95[1] < 0.0 else " "
+    return f"{held.difference:+.3f}{sure}"
+
+
+def _aiq(entry: Entry) -> str:
+    return number(None if entry.savings is None else entry.savings.aiq)
+
+
+_COLUMNS: Final = (
+    _Column("", lambda one: one.name),
+    _Column("quality", lambda one: number(one.quality)),
+    _Column("95 %", lambda one: f"{number(one.ci95[0])} {number(one.ci95[1])}", only_wide=True),
+    _Column("eff. p", lambda one: number(one.effective_p)),
+    _Column("- best single", lambda one: lead(one.over_best_single)),
+    _Column("$/1,000", lambda one: "" if one.cost is None else f"{1000 * one.cost:.3g}"),
+    _Column("AIQ", _aiq),
+    _Column("V_B", lambda one: number(one.v_b), only_wide=True),
+    _Column("E_p", lambda one: number(one.e_p), only_wide=True),
+    _Column("fit s", lambda one: number(one.fit_s, places=2), only_wide=True),
+    _Column("route ms", lambda one: number(one.route_ms, places=1)),
+)
 
 
 def show(found: Comparison, notes: tuple[str, ...] = ()) -> None:
@@ -13,14 +60,17 @@ def show(found: Comparison, notes: tuple[str, ...] = ()) -> None:
     from rich.table import Table
 
     shown = console()
-    has_cost = found.protocol.no_cost is None
-    table = Table(box=SIMPLE_HEAD)
-    for place, name in enumerate(_columns(found)):
-        table.add_column(name, justify="right" if place else "left", no_wrap=True)
-    for entry in (*found.estimators, *found.baselines):
-        cells = _cells(entry, has_cost=has_cost, has_aiq=found.protocol.cost_range is not None)
+    wide = shown.width >= _WIDE
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1 if wide else 0))
+    entries = (*found.estimators, *found.baselines)
+    columns = [held for held in _COLUMNS if wide or not held.only_wide]
+    columns = [held for held in columns if any(held.cell(entry) for entry in entries)]
+    for held in columns:
+        side: Literal["left", "right"] = "left" if held is _COLUMNS[0] else "right"
+        table.add_column(held.title, justify=side, no_wrap=True)
+    for entry in entries:
         bold = "bold" if entry.name == found.winner else None
-        table.add_row(*cells, style=bold)
+        table.add_row(*(held.cell(entry) for held in columns), style=bold)
     shown.print(table)
     held = found.protocol
     lines = [
@@ -38,44 +88,6 @@ def show(found: Comparison, notes: tuple[str, ...] = ()) -> None:
     for line in (*lines, *notes, *held.notes):
         shown.print(line, markup=False, soft_wrap=True)
     _show_published(found)
-
-
-def _columns(found: Comparison) -> list[str]:
-    cost = ["$ / 1,000"] if found.protocol.no_cost is None else []
-    aiq = ["AIQ"] if found.protocol.cost_range is not None else []
-    middle = ["quality", "95 %", "eff. p", "- best single", *cost, *aiq]
-    return ["", *middle, "V_B", "E_p", "fit s", "route ms"]
-
-
-def _cells(entry: Entry, *, has_cost: bool, has_aiq: bool) -> list[str]:
-    cost = [] if entry.cost is None else [f"{1000 * entry.cost:.3g}"]
-    aiq = [number(None if entry.savings is None else entry.savings.aiq)]
-    return [
-        entry.name,
-        number(entry.quality),
-        f"{number(entry.ci95[0])} {number(entry.ci95[1])}",
-        "-" if entry.effective_p is None else f"{entry.effective_p:.3f}",
-        lead(entry.over_best_single),
-        *(cost if has_cost else []),
-        *(aiq if has_aiq else []),
-        "-" if entry.v_b is None else f"{entry.v_b:.3f}",
-        f"{entry.e_p:.2f}",
-        "" if entry.fit_s is None else f"{entry.fit_s:.2f}",
-        "" if entry.route_ms is None else f"{entry.route_ms:.2f}",
-    ]
-
-
-def number(value: float | None) -> str:
-    """Four digits after the point, or a dash."""
-    return "-" if value is None else f"{value:.4f}"
-
-
-def lead(held: Difference | None) -> str:
-    """A difference with its interval; a star where that leaves out 0."""
-    if held is None:
-        return ""
-    sure = "*" if held.ci95[0] > 0.0 or held.ci95[1] < 0.0 else " "
-    return f"{held.difference:+.4f}{sure}"
 
 
 def _show_published(found: Comparison) -> None:

@@ -78,7 +78,7 @@ def compare(
             rich_help_panel=_PROTOCOL,
         ),
     ] = False,
-    price: Annotated[
+    cost: Annotated[
         list[str] | None,
         typer.Option(help="ARM=USD a call, for each arm, in place of the stated costs. Repeat."),
     ] = None,
@@ -113,8 +113,8 @@ def compare(
     contenders = contenders_of(names)
     prices = {
         name: _usd(text, held)
-        for text in price or []
-        for name, held in [named(text, "--price", "USD")]
+        for text in cost or []
+        for name, held in [named(text, "--cost", "USD")]
     }
     given = _given([*outcomes, *(more or [])], test, arms, alias or [], pool)
     records = records_of(
@@ -138,7 +138,7 @@ def _usd(text: str, held: str) -> float:
     try:
         return float(held)
     except ValueError as exc:
-        raise typer.BadParameter(f"{text!r} is not ARM=USD", param_hint="--price") from exc
+        raise typer.BadParameter(f"{text!r} is not ARM=USD", param_hint="--cost") from exc
 
 
 def _given(

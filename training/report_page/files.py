@@ -61,11 +61,12 @@ def write_report(report: Report, folder: Path) -> Path:
     numbers = json.dumps(report.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
     held[NUMBERS] = f"{numbers}\n".encode("utf-8", errors="backslashreplace")
     held[PAGE] = page_of(report, figures).encode("utf-8", errors="replace")
-    _write(folder, held)
+    write_files(folder, held)
     return folder / PAGE
 
 
-def _write(folder: Path, held: Mapping[str, bytes]) -> None:
+def write_files(folder: Path, held: Mapping[str, bytes]) -> None:
+    """Write each file whole or not at all. Raises ConfigError."""
     for name, data in held.items():
         try:
             handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")

@@ -1,13 +1,12 @@
-"""The figures, as PNG: matplotlib's Agg canvas alone, no global state, no window."""
+"""The figures, as PNG."""
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hybridroute.training.report_page.canvas import canvas, legend, png, shown_name
 from hybridroute.training.report_page.label_shift import BINS, LabelShift
 from hybridroute.training.report_page.reliability import Reliability
 from hybridroute.training.report_page.series import ADVANTAGES, Band, Line
@@ -15,13 +14,6 @@ from hybridroute.training.report_page.themes import Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-_WIDTH, _HEIGHT = 4.9, 3.7
-_DPI = 180
-SIZE = (round(_WIDTH * _DPI), round(_HEIGHT * _DPI))
-"""Of every figure, in pixels."""
-_LONGEST_NAME = 28
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +26,7 @@ class Point:
 
 def drop_png(lines: Sequence[Line], theme: Theme, *, relative: bool, point: Point | None) -> bytes:
     """Quality drop against cost advantage."""
-    figure, axes = _canvas(theme)
+    figure, axes = canvas(theme)
     share = [100.0 * at for at in ADVANTAGES]
     scale = 100.0 if relative else 1.0
     for place, line in enumerate(lines):
@@ -54,26 +46,26 @@ def drop_png(lines: Sequence[Line], theme: Theme, *, relative: bool, point: Poin
     axes.set_xlim(0.0, 100.0)
     axes.set_xlabel("cost advantage: share answered on the edge, %")
     axes.set_ylabel("quality drop, % of all-cloud" if relative else "quality drop, units of q")
-    _legend(figure, axes, theme)
-    return _png(figure)
+    legend(figure, axes, theme)
+    return png(figure)
 
 
 def gap_difference_png(lines: Sequence[Line], theme: Theme) -> bytes:
     """Mean H over edge-routed minus mean H over cloud-routed rows against cost advantage."""
-    figure, axes = _canvas(theme)
+    figure, axes = canvas(theme)
     share = [100.0 * at for at in ADVANTAGES[1:-1]]
     for place, line in enumerate(lines):
         _draw(axes, share, line.gap_difference, line, theme, place=place, scale=1.0)
     axes.set_xlim(0.0, 100.0)
     axes.set_xlabel("cost advantage: share answered on the edge, %")
     axes.set_ylabel("quality-gap difference, units of q")
-    _legend(figure, axes, theme)
-    return _png(figure)
+    legend(figure, axes, theme)
+    return png(figure)
 
 
 def reliability_png(held: Sequence[Reliability], theme: Theme) -> bytes:
     """Mean label against mean score; marks grow with the rows in a bin."""
-    figure, axes = _canvas(theme)
+    figure, axes = canvas(theme)
     axes.plot([0, 1], [0, 1], color=theme.faint, linestyle=(0, (4, 3)), linewidth=1.0)
     axes.annotate(
         "as promised", (0.93, 0.95), ha="right", va="bottom", color=theme.faint, fontsize=8
@@ -85,19 +77,19 @@ def reliability_png(held: Sequence[Reliability], theme: Theme) -> bytes:
         labels = [item.mean_label for item in one.bins]
         sizes = [12.0 + 90.0 * item.n / most for item in one.bins]
         colour = colours[place % len(colours)]
-        axes.plot(scores, labels, color=colour, linewidth=1.2, label=_shown(one.name))
+        axes.plot(scores, labels, color=colour, linewidth=1.2, label=shown_name(one.name))
         axes.scatter(scores, labels, s=sizes, color=colour, edgecolors=theme.paper, zorder=3)
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(0.0, 1.0)
     axes.set_xlabel("mean score")
     axes.set_ylabel("mean label")
-    _legend(figure, axes, theme)
-    return _png(figure)
+    legend(figure, axes, theme)
+    return png(figure)
 
 
 def labels_png(held: LabelShift, theme: Theme) -> bytes:
     """Both label distributions as steps over the same bins."""
-    figure, axes = _canvas(theme)
+    figure, axes = canvas(theme)
     edges = [place / BINS for place in range(BINS + 1)]
     middles = [place + 0.5 / BINS for place in edges[:-1]]
     after = "after: trans = prob" if held.same else f"after: trans, t* = {held.t_star:.3g}"
@@ -117,13 +109,13 @@ def labels_png(held: LabelShift, theme: Theme) -> bytes:
     axes.set_xlim(0.0, 1.0)
     axes.set_xlabel("label: chance that the edge will do")
     axes.set_ylabel("share of the rows, %")
-    _legend(figure, axes, theme)
-    return _png(figure)
+    legend(figure, axes, theme)
+    return png(figure)
 
 
 def shift_png(held: LabelShift, theme: Theme) -> bytes:
     """The spread of the labels at each t tried, and t*."""
-    figure, axes = _canvas(theme)
+    figure, axes = canvas(theme)
     axes.plot(
         [t for t, _ in held.curve],
         [spread for _, spread in held.curve],
@@ -146,7 +138,7 @@ def shift_png(held: LabelShift, theme: Theme) -> bytes:
     axes.set_xlabel("t, units of q")
     axes.set_ylabel("spread of the labels (Gini difference)")
     figure.tight_layout()
-    return _png(figure)
+    return png(figure)
 
 
 def _draw(
@@ -170,7 +162,7 @@ def _draw(
         color=colour,
         linewidth=width,
         linestyle=dashes,
-        label=_shown(line.name),
+        label=shown_name(line.name),
         zorder=5 if line.kind == "this" else 3,
     )
 
@@ -193,53 +185,3 @@ def _style(line: Line, theme: Theme, place: int) -> tuple[str, float, tuple[int,
     if line.name.startswith("kNN"):
         return theme.neighbours, 1.6, (0, (3, 1, 1, 1))
     return theme.baseline, 1.4, (0, (7, 2, 1, 2))
-
-
-def _canvas(theme: Theme) -> tuple[Figure, Axes]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, facecolor=theme.paper)
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.set_facecolor(theme.paper)
-    axes.grid(color=theme.grid, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=theme.faint, labelsize=9, length=3)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(theme.grid)
-    for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set_color(theme.ink)
-        label.set_fontsize(10)
-    return figure, axes
-
-
-def _legend(figure: Figure, axes: Axes, theme: Theme) -> None:
-    handles, names = axes.get_legend_handles_labels()
-    columns = 3 if len(names) > 2 else 2
-    depth = -(-len(names) // columns)
-    figure.tight_layout(rect=(0.0, 0.02 + 0.062 * depth, 1.0, 1.0))
-    legend = figure.legend(
-        handles, names, loc="lower center", ncols=columns, frameon=False, fontsize=9
-    )
-    for text in legend.get_texts():
-        text.set_color(theme.ink)
-        # A dollar sign in a name is a dollar sign, not mathematics.
-        text.set_parse_math(False)
-
-
-def _shown(name: str) -> str:
-    """A name that fits a legend. Matplotlib leaves out those that start with an underscore."""
-    short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
-    return f" {short}" if short.startswith("_") else short
-
-
-def _png(figure: Figure) -> bytes:
-    out = io.BytesIO()
-    with warnings.catch_warnings():
-        # The bundled font lacks some scripts; the page beside the figure spells names in full.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(out, format="png", metadata={"Software": None})
-    return out.getvalue()
