@@ -1,0 +1,83 @@
+"""training/compare_page: a page that stands alone, with every row and no name unescaped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pool_case import drawn_scores, queries_of
+
+from hybridroute.training.compare_page.files import write_comparison
+from hybridroute.training.compare_page.page import figures_of, page_of, reading_of
+from hybridroute.training.judging.comparison import Comparison
+from hybridroute.training.judging.contest import compare
+from hybridroute.training.judging.field import contenders_of
+from hybridroute.training.judging.records import records_of
+from hybridroute.training.judging.rounds import Plan
+from hybridroute.training.judging.shown import show
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def compared(*, costs: bool) -> Comparison:
+    table = drawn_scores(200, 3)
+    table = replace(table, arms=("small $5", HOSTILE, "_large"))
+    records = records_of(table if costs else replace(table, cost_usd=None))
+    plan = Plan(held_out="prompts", seeds=3, resamples=50)
+    return compare(records, queries_of(records.table), contenders_of(("knn", "random")), plan)
+
+
+@pytest.fixture(scope="module")
+def found() -> Comparison:
+    return compared(costs=True)
+
+
+def test_the_folder_holds_page_numbers_and_figures(found: Comparison, tmp_path: Path) -> None:
+    page = write_comparison(found, tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"compare.html", "compare.json", "cost.png", "scaling-up.png", "choices.png"}
+    text = page.read_text(encoding="utf-8")
+    for entry in (*found.estimators, *found.baselines):
+        assert f">{entry.name}<" in text
+    assert HOSTILE not in text
+    assert "http" not in text.split("<main>")[1]
+    numbers = json.loads((tmp_path / "compare.json").read_text(encoding="utf-8"))
+    assert numbers["winner"] == found.winner
+    assert numbers["estimators"][0]["quality"] == found.estimators[0].quality
+    for name in ("cost.png", "choices.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_costs_there_is_no_cost_figure() -> None:
+    held = compared(costs=False)
+    figures = figures_of(held)
+    assert set(figures) == {"choices", "scaling"}
+    assert "state no costs" in page_of(held, figures)
+
+
+def test_the_reading_says_when_nothing_can_be_told(found: Comparison) -> None:
+    assert "better than the best single arm" in reading_of(found)
+    winner = found.entry(found.winner)
+    assert winner.over_best_single is not None
+    unsure = replace(winner, over_best_single=replace(winner.over_best_single, ci95=(-0.1, 0.2)))
+    others = [one for one in found.estimators if one.name != found.winner]
+    held = replace(found, estimators=(unsure, *others))
+    assert "cannot be told from the best single arm" in reading_of(held)
+
+
+@pytest.mark.parametrize("columns", ["80", "140"])
+def test_the_terminal_shows_every_row(
+    found: Comparison,
+    columns: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    show(found, ("a note",))
+    text = capsys.readouterr().out
+    for entry in (*found.estimators, *found.baselines):
+        assert entry.name in text
+    assert "a note" in text
+    assert ("V_B" in text) is (columns == "140")
