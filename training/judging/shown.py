@@ -63,14 +63,14 @@ def show(found: Comparison, notes: tuple[str, ...] = ()) -> None:
     wide = shown.width >= _WIDE
     table = Table(box=SIMPLE_HEAD, padding=(0, 1 if wide else 0))
     entries = (*found.estimators, *found.baselines)
-    columns = [held for held in _COLUMNS if wide or not held.only_wide]
-    columns = [held for held in columns if any(held.cell(entry) for entry in entries)]
-    for held in columns:
-        side: Literal["left", "right"] = "left" if held is _COLUMNS[0] else "right"
-        table.add_column(held.title, justify=side, no_wrap=True)
+    columns = [one for one in _COLUMNS if wide or not one.only_wide]
+    columns = [one for one in columns if any(one.cell(entry) for entry in entries)]
+    for one in columns:
+        side: Literal["left", "right"] = "left" if one is _COLUMNS[0] else "right"
+        table.add_column(one.title, justify=side, no_wrap=True)
     for entry in entries:
         bold = "bold" if entry.name == found.winner else None
-        table.add_row(*(held.cell(entry) for held in columns), style=bold)
+        table.add_row(*(one.cell(entry) for one in columns), style=bold)
     shown.print(table)
     held = found.protocol
     lines = [
