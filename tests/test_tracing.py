@@ -1,4 +1,4 @@
-"""Spans: the whole, its routing and the arm's call, in the caller's trace; nothing without the API."""
+"""Spans: the whole, its routing and the arm's call, in the caller's trace; or nothing at all."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def test_it_stays_in_the_callers_trace_over_threads(caught: SpanCatcher, stream:
 
 def test_a_failure_is_marked_without_its_message(caught: SpanCatcher) -> None:
     broken = ArmUnavailable("planted-secret", arm="cloud")
-    with _client(cloud=cloud_arm(fails=broken), fallback=False) as client:
-        with pytest.raises(ArmUnavailable):
-            client.chat.completions.create(messages=HARD)
+    given = _client(cloud=cloud_arm(fails=broken), fallback=False)
+    with given as client, pytest.raises(ArmUnavailable):
+        client.chat.completions.create(messages=HARD)
     span = caught.spans[f"chat {CLOUD_MODEL}"]
     assert span.status.status_code is StatusCode.ERROR
     assert span.attributes["error.type"] == "ArmUnavailable"
