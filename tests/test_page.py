@@ -13,7 +13,9 @@ import pytest
 from sdk_fakes import FakeScorer, answer, bundle, cloud_arm, edge_arm
 from server_run import ServerRun, serving
 
+from hybridroute.controller import ControllerSettings
 from hybridroute.edge_runtime.promises import KeptPromise, Promises
+from hybridroute.targets import Share
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 QUIET = (
@@ -170,6 +172,17 @@ def _kept(max_drop: float, *, feasible: bool, threshold: float) -> KeptPromise:
         drop_bound=0.018,
         test="three-valued",
     )
+
+
+def test_what_turns_the_dial_is_said(page: Any, server: ServerRun) -> None:
+    assert page.locator("#held").is_hidden()
+    client = server.first.client
+    client.control(ControllerSettings(hold=Share(cloud_share=0.3)))
+    page.locator(
+        "#held", has_text="A controller turns the dial to hold 30 % of requests"
+    ).wait_for()
+    client.control(None)
+    page.locator("#held").wait_for(state="hidden")
 
 
 def test_what_a_model_says_is_text(page: Any) -> None:

@@ -153,8 +153,9 @@ class Answer {
   add(text) {
     if (!text) return;
     const atEnd = this.#atEnd();
+    const shown = this.text.trim() ? text : text.trimStart();  // many models begin with a space
     this.text += text;
-    this.words.append(text);
+    this.words.append(shown);
     if (atEnd) this.#follow(false);
   }
 

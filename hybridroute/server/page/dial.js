@@ -3,7 +3,7 @@
 import { put, read } from "/page/api.js";
 import { Curve } from "/page/draw.js";
 import { Promises } from "/page/promises.js";
-import { dollars, element, number, percent } from "/page/words.js";
+import { dollars, element, heldBy, number, percent } from "/page/words.js";
 
 const PAUSE_MS = 150;
 
@@ -40,6 +40,14 @@ export class Dial {
     this.promises.show(held.expectation.promise);
     this.slider.value = this.#positionOf(held);
     this.#show();
+    this.#showHeld(held.controller);
+  }
+
+  /** What turns the dial by itself, and why it did so last. */
+  #showHeld(controller) {
+    const line = document.getElementById("held");
+    line.hidden = !controller;
+    line.textContent = controller ? heldBy(controller) : "";
   }
 
   #note() {

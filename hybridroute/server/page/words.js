@@ -27,3 +27,19 @@ export function dollars(value) {
 
 export const number = (value, digits = 3) =>
   value === null || value === undefined ? "–" : value.toFixed(digits);
+
+const HELD = {
+  usd_per_hour: (most) => `${dollars(most)} an hour`,
+  cloud_requests: (most, all) => `${most} cloud requests in ${all.window_s} s`,
+  cloud_share: (most) => `${percent(most)} of requests to the cloud`,
+  p95_ms: (most) => `95 % of first tokens within ${milliseconds(most)}`,
+};
+
+/** What a controller holds, and its last change. */
+export function heldBy({ holds, changes }) {
+  const name = Object.keys(HELD).find((key) => key in holds);
+  const target = name ? HELD[name](holds[name], holds) : JSON.stringify(holds);
+  const last = changes[0];
+  const why = last ? ` Last change ${Math.round(last.seconds_ago)} s ago: ${last.cause}.` : "";
+  return `A controller turns the dial to hold ${target}.${why}`;
+}
