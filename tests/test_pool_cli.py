@@ -52,3 +52,19 @@ def test_the_settings_file_names_the_arms_too(bundle: str, tmp_path: Path) -> No
     ran = run("route", "--json", "an easy one", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["arm"] == "tiny"
+
+
+def test_doctor_looks_at_each_arm(bundle: str, tmp_path: Path) -> None:
+    ran = run("doctor", "--json", "--bundle", bundle, *ARMS, cwd=tmp_path)
+    held = {one["name"]: one for one in json.loads(ran.stdout)["findings"]}
+    assert held["router"]["found"].startswith("1 golden vectors scored again, off by at most 0")
+    assert held["bundle"]["found"].endswith("calibrated for smollm2-135m, gemma3-270m and large")
+    assert held["arm big"]["status"] == "error"
+    assert {"arm tiny", "arm small"} <= set(held)
+
+
+def test_doctor_names_an_arm_that_is_not_written_well(bundle: str, tmp_path: Path) -> None:
+    ran = run("doctor", "--json", "--bundle", bundle, "--arm", "tiny", cwd=tmp_path)
+    held = {one["name"]: one for one in json.loads(ran.stdout)["findings"]}
+    assert "is not NAME=MODEL" in held["arms"]["found"]
+    assert ran.returncode == 1

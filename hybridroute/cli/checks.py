@@ -7,13 +7,17 @@ import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from hybridroute._version import __version__
 from hybridroute.edge_runtime.errors import HybridRouteError
 
 if TYPE_CHECKING:
+    from hybridroute.arm_spec import ArmSpec
+    from hybridroute.cloud import CloudArm
     from hybridroute.edge_runtime.bundle import Bundle
+    from hybridroute.edge_runtime.protocols import Arm
     from hybridroute.settings import Settings
 
 Status = Literal["ok", "warning", "error"]
@@ -88,12 +92,47 @@ def examine(flags: Mapping[str, Mapping[str, Any]]) -> Health:
         return Health(findings=(_versions(), wrong), routes=False, arms=())
     settings_found = _settings(settings)
     router = tuple(_router(settings))
+    found, arms = _pair(settings) if settings.router.arms is None else _named(settings.router.arms)
+    findings = (_versions(), *_extras(), *_plugins(), settings_found, *router, *found)
+    return Health(findings=findings, routes=_all_ok(router), arms=arms)
+
+
+Arms = tuple[tuple[Finding, ...], tuple[str, ...]]
+"""What was found of the arms, and the names of those that can answer."""
+
+
+def _pair(settings: Settings) -> Arms:
     edge = tuple(_edge(settings))
     cloud = _checked("cloud", lambda: _cloud(settings))
     arms = ["edge"] if _all_ok(edge) else []
     arms += ["cloud"] if cloud.status == "ok" else []
-    findings = (_versions(), *_extras(), *_plugins(), settings_found, *router, *edge, cloud)
-    return Health(findings=findings, routes=_all_ok(router), arms=tuple(arms))
+    return (*edge, cloud), tuple(arms)
+
+
+def _named(text: str) -> Arms:
+    from hybridroute.spec_arms import arms_of, specs_of
+
+    try:
+        specs = specs_of(text)
+        held = [(spec, arms_of([spec], only_on_device=False)[0]) for spec in specs]
+    except HybridRouteError as exc:
+        return (Finding(name="arms", status="error", found=str(exc)),), ()
+    engine = [_checked("engine", lambda: _engine(None))] if any(s.is_local for s in specs) else []
+    found = [_checked(f"arm {spec.name}", partial(_arm, spec, arm)) for spec, arm in held]
+    fine = [
+        spec.name
+        for spec, one in zip(specs, found, strict=True)
+        if one.status == "ok" and (not spec.is_local or _all_ok(tuple(engine)))
+    ]
+    return (*engine, *found), tuple(fine)
+
+
+def _arm(spec: ArmSpec, arm: Arm) -> Finding:
+    from hybridroute.cloud import CloudArm
+
+    if isinstance(arm, CloudArm):
+        return _reached(f"arm {spec.name}", arm)
+    return _model(spec.model, f"arm {spec.name}")
 
 
 def _settings(settings: Settings) -> Finding:
@@ -160,7 +199,8 @@ def _router(settings: Settings) -> Iterator[Finding]:
         advice = "" if settings.router.bundle is None else "leave the bundle out to use the default"
         yield Finding(name="bundle", status="error", found=str(exc), advice=advice)
         return
-    names = " and ".join(bundle.model_names) or "no pair of models"
+    *firsts, last = bundle.model_names or ("no pair of models",)
+    names = f"{', '.join(firsts)} and {last}" if firsts else last
     found = f"{bundle.manifest.name} at {bundle.path}: files verified; calibrated for {names}"
     yield Finding(name="bundle", status="ok", found=found)
     yield _checked("router", lambda: _golden(bundle, settings.router.threads))
@@ -179,8 +219,13 @@ def _golden(bundle: Bundle, threads: int) -> Finding:
             "install the versions of tokenizers that setup.cfg admits, or fetch the bundle anew"
         )
         return Finding(name="router", status="error", found=found, advice=advice)
-    scores = scorer.score([vector.text for vector in vectors])
-    off = max(abs(float(a) - b.score) for a, b in zip(scores, vectors, strict=True))
+    texts = [vector.text for vector in vectors]
+    if bundle.manifest.pool is None:
+        pairs = list(zip(scorer.score(texts).tolist(), (one.score for one in vectors), strict=True))
+    else:
+        rows = zip(scorer.estimate(texts)[0].tolist(), vectors, strict=True)
+        pairs = [pair for row, one in rows for pair in zip(row, one.estimates, strict=True)]
+    off = max(abs(found - golden) for found, golden in pairs)
     found = f"{len(vectors)} golden vectors scored again, off by at most {off:.1e}"
     if off <= _GOLDEN_TOLERANCE:
         return Finding(name="router", status="ok", found=found)
@@ -205,13 +250,13 @@ def _engine(asked: str | None) -> Finding:
     return Finding(name="engine", status="ok", found=f"{chosen}{also}")
 
 
-def _model(name: str) -> Finding:
+def _model(name: str, shown: str = "edge model") -> Finding:
     from hybridroute.edge_runtime.model_registry import resolve
 
     found = resolve(name)
     checked = "sha256 right" if found.sha256 else "a file of your own, not checked"
     said = f"{found.name}, {found.bytes / 1e6:.0f} MB, {checked}"
-    return Finding(name="edge model", status="ok", found=said)
+    return Finding(name=shown, status="ok", found=said)
 
 
 def _cloud(settings: Settings) -> Finding:
@@ -223,10 +268,13 @@ def _cloud(settings: Settings) -> Finding:
         found = "none configured; the edge answers everything"
         advice = "set cloud.model (and cloud.base_url), and the key's variable"
         return Finding(name="cloud", status="warning", found=found, advice=advice)
-    arm = CloudArm(cloud)
+    return _reached("cloud", CloudArm(cloud))
+
+
+def _reached(name: str, arm: CloudArm) -> Finding:
     try:
         seen = arm.reachable()
     finally:
         arm.close()
-    found = f"{cloud.model} at {cloud.host}: {seen.advice}"
-    return Finding(name="cloud", status="ok" if seen.ok else "error", found=found)
+    found = f"{arm.model} at {arm.settings.host}: {seen.advice}"
+    return Finding(name=name, status="ok" if seen.ok else "error", found=found)

@@ -15,6 +15,7 @@ def doctor(
     *,
     json: options.Json = False,
     bundle: options.Bundle = None,
+    arms: options.Arms = None,
     edge: options.Edge = None,
     engine: options.Engine = None,
     cloud_url: options.CloudUrl = None,
@@ -24,6 +25,7 @@ def doctor(
     """Check the installation. Exit 0 if a query can be routed and answered, else 1."""
     flags = options.as_flags(
         bundle=bundle,
+        arms=arms,
         edge=edge,
         engine=engine,
         cloud_url=cloud_url,
