@@ -12,8 +12,8 @@ import queue
 import sys
 import threading
 import tkinter as tk
-from dataclasses import dataclass
 from tkinter import font, ttk
+from typing import NamedTuple
 from uuid import uuid4
 
 from hybridroute import CloudSettings, Decision, HybridClient, HybridRouteError
@@ -21,22 +21,20 @@ from hybridroute.stream import ChatStream
 
 POLL_MS = 30
 EVENTS_AT_ONCE = 200  # so that a flood of chunks leaves the window time for keys and clicks
-MAX_TOKENS = 512
-INK, QUIET, PAPER, FRAME, ALARM = "#1d2330", "#5b6474", "#ffffff", "#f2f4f7", "#b42318"
-PLACES = {"device": "On this device", "cloud": "In the cloud"}
-COLOURS = {"device": "#067647", "cloud": "#175cd3"}
+AWAY = "The cloud did not answer; it is asked again when needed."
+INK, QUIET, PAPER, FRAME, LINE = "#1d2330", "#5b6474", "#ffffff", "#f2f4f7", "#d0d5dd"
+GREEN, BLUE, ALARM = "#067647", "#175cd3", "#b42318"
+PLACES = {"device": ("On this device", GREEN), "cloud": ("In the cloud", BLUE)}
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Some words of the answer, and the decision behind them."""
 
     text: str
     decision: Decision
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """The answer is over; ``decision`` is None if it never came to one."""
 
     decision: Decision | None
@@ -44,6 +42,7 @@ class Ended:
     error: str
 
 
+Asked = list[dict[str, str]]
 Event = Piece | Ended | str  # text alone is a note for the line at the bottom
 Events = queue.SimpleQueue[Event]
 
@@ -51,11 +50,8 @@ Events = queue.SimpleQueue[Event]
 class Answering:
     """One answer, read in a thread of its own. Tk is not touched here: events go into a queue."""
 
-    def __init__(
-        self, client: HybridClient, messages: list[dict[str, str]], session: str, events: Events
-    ) -> None:
-        self._client, self._messages, self._session = client, messages, session
-        self._events = events
+    def __init__(self, client: HybridClient, asked: Asked, session: str, events: Events) -> None:
+        self._client, self._asked, self._session, self._events = client, asked, session, events
         self._stopped = threading.Event()
         self._stream: ChatStream | None = None
         threading.Thread(target=self._read, name="answering", daemon=True).start()
@@ -70,7 +66,7 @@ class Answering:
         decision, error = None, "the program has a fault; see its console"
         try:
             self._stream = self._client.chat.completions.create(
-                messages=self._messages, session=self._session, max_tokens=MAX_TOKENS, stream=True
+                messages=self._asked, session=self._session, max_tokens=512, stream=True
             )
             with self._stream as stream:
                 if not self._stopped.is_set():
@@ -104,16 +100,16 @@ class Transcript(ttk.Frame):
         tags("you", font=(family, 12, "bold"), spacing1=14, lmargin1=80, justify="right")
         tags("why", font=(family, 10), foreground=QUIET, spacing3=6)
         tags("failed", font=(family, 10), foreground=ALARM)
-        for place, colour in COLOURS.items():
+        for place, (_, colour) in PLACES.items():
             tags(place, font=(family, 10, "bold"), foreground=colour, spacing1=10)
 
     def add(self, text: str, tag: str = "") -> None:
-        """Append; the view follows only if its end was in sight."""
-        follows = self.text.yview()[1] >= 0.999
+        """Append; the view follows only if its end was in sight, or the person has spoken."""
+        follows = self.text.yview()[1] >= 0.999 or tag == "you"
         self.text.configure(state="normal")
         self.text.insert("end", text, tag)
         self.text.configure(state="disabled")
-        if follows or tag == "you":
+        if follows:
             self.text.see("end")
 
 
@@ -127,7 +123,7 @@ class Dial(ttk.Frame):
         self.scale = tk.Scale(
             self, from_=0.0, to=1.0, resolution=0.01, orient="horizontal", showvalue=False,
             highlightthickness=2, highlightbackground=FRAME, borderwidth=0, sliderrelief="flat",
-            troughcolor="#d0d5dd", background="#475467", activebackground=COLOURS["cloud"],
+            troughcolor=LINE, background="#475467", activebackground=BLUE,
         )  # fmt: skip
         self.scale.set(client.dial if isinstance(client.dial, float) else 0.5)
         self.scale.configure(command=self._turn)
@@ -162,7 +158,7 @@ class ChatWindow:
 
     def __init__(self, root: tk.Tk, client: HybridClient) -> None:
         self.root, self._client, self._events = root, client, Events()
-        self._session, self._history = str(uuid4()), list[dict[str, str]]()
+        self._session, self._history = str(uuid4()), Asked()
         self._answering: Answering | None = None
         self._said = self._polling = ""
         self._lay_out(font.nametofont("TkDefaultFont").actual("family"))
@@ -173,27 +169,27 @@ class ChatWindow:
         root = self.root
         root.title("hybridroute")
         root.configure(background=FRAME)
-        ttk.Style(root).theme_use("clam")
-        ttk.Style(root).configure(".", background=FRAME, foreground=INK)
+        style = ttk.Style(root)
+        style.theme_use("clam")
+        style.configure(".", background=FRAME, foreground=INK, bordercolor=LINE, lightcolor=FRAME)
+        style.configure("TScrollbar", gripcount=0, background=LINE, troughcolor=PAPER)
         root.minsize(420, 360)
-        root.columnconfigure(0, weight=1)
-        root.rowconfigure(1, weight=1)
-        self.dial = Dial(root, self._client, family)
-        self.transcript = Transcript(root, family)
-        self.dial.grid(row=0, sticky="ew")
-        self.transcript.grid(row=1, sticky="nsew")
+        self.dial, self.transcript = Dial(root, self._client, family), Transcript(root, family)
+        self.note = _wrapping(ttk.Label(root, foreground=QUIET, padding=(16, 0, 16, 8)))
         foot = ttk.Frame(root, padding=(16, 10, 16, 4))
-        foot.grid(row=2, sticky="ew")
         foot.columnconfigure(0, weight=1)
+        self.dial.pack(fill="x")
+        self.note.pack(side="bottom", fill="x")  # before the transcript, which takes what is left
+        foot.pack(side="bottom", fill="x")
+        self.transcript.pack(fill="both", expand=True)
         self.entry = tk.Text(foot, height=3, width=20, wrap="word", font=(family, 12), padx=8,
-                             pady=6, relief="solid", borderwidth=1, fg=INK, bg=PAPER)  # fmt: skip
+                             pady=6, relief="flat", highlightthickness=1, fg=INK, bg=PAPER,
+                             highlightbackground=LINE, highlightcolor=BLUE)  # fmt: skip
         self.entry.grid(row=0, column=0, rowspan=2, sticky="ew", padx=(0, 10))
         self.send_button = ttk.Button(foot, text="Send", command=self.send)
         self.stop_button = ttk.Button(foot, text="Stop", command=self.stop, state="disabled")
         self.send_button.grid(row=0, column=1)
         self.stop_button.grid(row=1, column=1)
-        self.note = _wrapping(ttk.Label(root, foreground=QUIET, padding=(16, 0, 16, 8)))
-        self.note.grid(row=3, sticky="ew")
         self.entry.bind("<Return>", lambda _: self.send())
         self.entry.bind("<Shift-Return>", lambda _: None)  # Text's own: a new line
         root.bind("<Escape>", lambda _: self.stop())
@@ -238,36 +234,33 @@ class ChatWindow:
     def _show(self, event: Event) -> None:
         if isinstance(event, str):
             self.note.configure(text=event)
-        elif isinstance(event, Piece):
+        elif isinstance(event, Ended):
+            self._end(event)
+        elif text := event.text if self._said else event.text.lstrip():
             if not self._said:
                 place = "device" if event.decision.arm == "edge" else "cloud"
-                self.transcript.add(f"{PLACES[place]} ({event.decision.model})\n", place)
-            self._said += event.text
-            self.transcript.add(event.text)
-        else:
-            self._end(event)
+                self.transcript.add(f"{PLACES[place][0]} ({event.decision.model})\n", place)
+            self._said += text
+            self.transcript.add(text)
 
     def _end(self, event: Ended) -> None:
         self._answering = None
         if self._said:
             self._history.append({"role": "assistant", "content": self._said})
-            self.transcript.add("\n")
+            self.transcript.add("" if self._said.endswith("\n") else "\n")
         else:  # a question without an answer is no part of the conversation
             self._history.pop()
-        if event.error or event.stopped:
-            text = f"Broken off: {event.error}" if event.error else "Stopped."
-            self.transcript.add(f"{text}\n", "failed" if event.error else "why")
+        if event.error:
+            self.transcript.add(f"Broken off: {event.error}\n", "failed")
+        elif event.stopped:
+            self.transcript.add("Stopped.\n", "why")
         if event.decision is not None:
             self.transcript.add(f"{_why(event.decision)}\n", "why")
-            if not event.stopped:
-                self._note_network(event.decision, failed=bool(event.error))
+            asked = "cloud" in (event.decision.arm, event.decision.fallback_from)
+            failed = event.error or event.decision.fallback_from
+            if asked and not event.stopped:
+                self.note.configure(text=AWAY if failed else "")
         self._buttons(asking=False)
-
-    def _note_network(self, decision: Decision, *, failed: bool) -> None:
-        if decision.fallback_from == "cloud" or (failed and decision.arm == "cloud"):
-            self.note.configure(text="The cloud did not answer; it is asked again when needed.")
-        elif decision.arm == "cloud":
-            self.note.configure(text="")
 
     def _buttons(self, *, asking: bool) -> None:
         self.send_button.configure(state="disabled" if asking else "normal")
@@ -276,10 +269,8 @@ class ChatWindow:
 
 def _why(decision: Decision) -> str:
     said = decision.explain()
-    if decision.reason.startswith("score_"):  # score and threshold are in the sentence
-        return said
-    if decision.score is None:
-        return f"{said} Nothing was scored."
+    if decision.score is None or decision.reason.startswith("score_"):
+        return said  # the sentence has score and threshold, where there are any
     return f"{said} The score was {decision.score:.3f}, the threshold {decision.threshold:.3f}."
 
 
@@ -298,9 +289,7 @@ def main() -> None:
         max_retries=0,
     )
     with HybridClient(edge="smollm2-135m", cloud=cloud) as client:
-        root = tk.Tk()
-        ChatWindow(root, client)
-        root.mainloop()
+        ChatWindow(tk.Tk(), client).root.mainloop()
 
 
 if __name__ == "__main__":
