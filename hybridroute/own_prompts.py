@@ -13,7 +13,7 @@ from pathlib import Path
 from hybridroute.calibration import score_quantiles
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.chat import Message
-from hybridroute.edge_runtime.errors import ConfigError, DataError
+from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.protocols import Scorer
 from hybridroute.prompt_file import read_prompt_rows
 from hybridroute.routed_text import routed_text
@@ -73,14 +73,7 @@ def with_own_quantiles(
     ------
     DataError
         If no prompt is in scope.
-    ConfigError
-        If the bundle routes among several arms: it has costs in place of score quantiles.
     """
-    if bundle.manifest.pool is not None:
-        raise ConfigError(
-            "this bundle routes among several arms; its settings stand on expected costs, not on "
-            "score quantiles. Give a bundle of two arms"
-        )
     texts = list(prompts)
     scores = []
     for done, text in enumerate(texts, start=1):

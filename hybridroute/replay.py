@@ -12,7 +12,7 @@ from typing import Any
 
 from hybridroute.decision_log import bundle_name
 from hybridroute.edge_runtime.bundle import Bundle
-from hybridroute.edge_runtime.errors import ConfigError, DataError
+from hybridroute.edge_runtime.errors import DataError
 from hybridroute.setting import Setting
 from hybridroute.threshold_policy import ThresholdPolicy
 
@@ -105,11 +105,6 @@ def replay(log: str | os.PathLike[str], setting: Setting, bundle: Bundle) -> Rep
     ConfigError
         If the bundle cannot say what the setting means.
     """
-    if bundle.manifest.pool is not None:
-        raise ConfigError(
-            "a log of a bundle that routes among several arms cannot be replayed: it holds no "
-            "estimates. Give a log of two arms, and their bundle"
-        )
     cases = list(_cases(Path(log), setting, bundle))
     if not cases:
         raise DataError(f"{log} holds no answered request; nothing can be replayed")

@@ -36,6 +36,19 @@ def open_bundle(bundle: str | os.PathLike[str] | Bundle | None = None) -> Bundle
     return bundle
 
 
+def open_pair_bundle(bundle: str | os.PathLike[str] | Bundle | None = None) -> Bundle:
+    """As :func:`open_bundle`, for what is about two arms alone; a pool's bundle is refused."""
+    opened = open_bundle(bundle)
+    pool = opened.manifest.pool
+    if pool is not None:
+        raise ConfigError(
+            f"the bundle at {opened.path} routes among {', '.join(arm.name for arm in pool.arms)}, "
+            "and this is for two arms: give a bundle of two, or judge several with `hybridroute "
+            "compare`"
+        )
+    return opened
+
+
 def scorer_of(bundle: Bundle, *, threads: int = 2, spins: bool = True) -> LazyScorer:
     """The bundle's scorer, loaded when the first text is scored."""
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:

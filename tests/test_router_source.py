@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from sdk_fakes import bundle
+from tiny_pool import write_tiny_pool
 
 from hybridroute.edge_runtime.errors import BundleError, ConfigError
-from hybridroute.router_source import open_bundle, scorer_of
+from hybridroute.router_source import open_bundle, open_pair_bundle, scorer_of
 
 
 def test_a_bundle_of_another_text_rule_is_refused() -> None:
@@ -46,3 +47,10 @@ def test_how_it_runs_is_passed_on() -> None:
 def test_threads_are_checked_at_once(threads: object) -> None:
     with pytest.raises(ConfigError, match="router_threads"):
         scorer_of(bundle(), threads=threads)
+
+
+def test_what_is_for_two_arms_refuses_a_pool(tmp_path: Path) -> None:
+    held = write_tiny_pool(tmp_path / "pool", {"a": "m-a", "b": "m-b"}, {"word": (1.0, 0.0)})
+    assert open_bundle(held.path).manifest.pool is not None
+    with pytest.raises(ConfigError, match="routes among a, b, and this is for two arms"):
+        open_pair_bundle(held.path)

@@ -173,10 +173,10 @@ def _on_outcomes(
 
 def _opened(bundle: str | None) -> tuple[Bundle, int]:
     from hybridroute.cli.assemble import settings_of
-    from hybridroute.router_source import open_bundle
+    from hybridroute.router_source import open_pair_bundle
 
     router = settings_of({"router": {"bundle": bundle}}).router
-    return open_bundle(router.bundle), router.threads
+    return open_pair_bundle(router.bundle), router.threads
 
 
 def _pair(bundle: Bundle, names: tuple[str | None, str | None]) -> tuple[str, str]:

@@ -69,7 +69,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Judge a bundle's exported router on outcomes: APGR, CPT50, CPT80, drops, the dial."""
-    from hybridroute.router_source import open_bundle
+    from hybridroute.router_source import open_pair_bundle
     from hybridroute.training.judge import evaluate_judged, judged_rows
     from hybridroute.training.report_page.assemble import Wanted
 
@@ -79,8 +79,8 @@ def evaluate(
     others = [named(text, "--against", "FOLDER") for text in against or []]
     if report is not None:
         _check_place(report)
-    opened = open_bundle(bundle)
-    beside = tuple((name, open_bundle(Path(place))) for name, place in others)
+    opened = open_pair_bundle(bundle)
+    beside = tuple((name, open_pair_bundle(Path(place))) for name, place in others)
     table = read_table([*outcomes, *(more or [])], aliases)
     fit = read_table(fit_outcomes, aliases) if fit_outcomes else None
     wanted = Wanted(against=beside, fit=fit, dial=dial, threads=threads)

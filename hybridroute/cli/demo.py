@@ -86,10 +86,10 @@ def _play(
     from hybridroute.demo.session import demo_bundle
     from hybridroute.demo.stand_in import MODEL
     from hybridroute.edge_runtime.bundle import packaged_bundle_path
-    from hybridroute.router_source import open_bundle
+    from hybridroute.router_source import open_pair_bundle
 
     arm = edge_of(settings)
-    held = open_bundle(settings.router.bundle or packaged_bundle_path("demo"))
+    held = open_pair_bundle(settings.router.bundle or packaged_bundle_path("demo"))
     _require(settings.edge.model or arm.model, MODEL)
     bundle, basis = demo_bundle(held, (arm.model, MODEL), threads=settings.router.threads)
     progress(f"starting the stand-in cloud: {MODEL}, in a process of its own on 127.0.0.1")

@@ -24,10 +24,10 @@ def calibrate_on_prompts(prompts: Path, out: Path, bundle: str | None, *, json: 
     """
     from hybridroute.cli.assemble import settings_of
     from hybridroute.own_prompts import read_prompts, with_own_quantiles, write_copy
-    from hybridroute.router_source import open_bundle
+    from hybridroute.router_source import open_pair_bundle
 
     router = settings_of(options.as_flags(bundle=bundle)).router
-    opened = open_bundle(router.bundle)
+    opened = open_pair_bundle(router.bundle)
     texts = read_prompts(prompts)
     scorer = opened.scorer(threads=router.threads)
     with scoring_bar() as progress:

@@ -33,7 +33,7 @@ def replay(
     from hybridroute.cli.assemble import settings_of
     from hybridroute.promise import promise_from
     from hybridroute.replay import replay as replayed
-    from hybridroute.router_source import open_bundle
+    from hybridroute.router_source import open_pair_bundle
     from hybridroute.setting import Setting
 
     setting = Setting(
@@ -43,7 +43,7 @@ def replay(
         promise=promise_from(max_drop, confidence, None if drop_kind is None else drop_kind.value),
     )
     router = settings_of(options.as_flags(bundle=bundle)).router
-    found = replayed(log, setting, open_bundle(router.bundle))
+    found = replayed(log, setting, open_pair_bundle(router.bundle))
     if json:
         print_json(found.to_dict())
         return
