@@ -31,6 +31,13 @@ def calibrate(
         typer.Option(help="Outcome files or folders, as of train.", rich_help_panel=_LABELLED),
     ] = None,
     more: More = None,
+    add: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Decision logs with feedback, or their exports: promises from ratings.",
+            rich_help_panel=_LABELLED,
+        ),
+    ] = None,
     edge: Annotated[
         str | None,
         typer.Option(
@@ -86,10 +93,13 @@ def calibrate(
 
     With --outcomes (labelled): the largest share of queries for the edge whose quality drop is
     under --max-drop with --confidence, and a table of such promises into the new bundle. With
-    --prompts (no labels): which threshold keeps which share of them on the edge, no more.
+    --add (feedback on answers): the same, as far as ratings of one arm allow it. With --prompts
+    (no labels): which threshold keeps which share of them on the edge, no more.
     """
-    if (prompts is None) == (outcomes is None):
-        raise typer.BadParameter("give either --outcomes (labelled) or --prompts (no labels)")
+    if sum(given is not None for given in (prompts, outcomes, add)) != 1:
+        raise typer.BadParameter(
+            "give one of --outcomes (labelled), --add (feedback) and --prompts (no labels)"
+        )
     if prompts is not None:
         from hybridroute.cli.prompt_quantiles import calibrate_on_prompts
 
@@ -98,6 +108,11 @@ def calibrate(
     limit = None
     if max_drop is not None:
         limit = _limit(max_drop, confidence, drop_kind)
+    if add is not None:
+        from hybridroute.training.calibrate_ratings import calibrate_on_ratings
+
+        calibrate_on_ratings(_opened(bundle)[0], add, limit, out, json=json)
+        return
     held_range = _range(quality_range)
     table = read_table([*(outcomes or []), *(more or [])], alias or [])
     _on_outcomes(

@@ -16,6 +16,7 @@ from hybridroute.cli.config import config
 from hybridroute.cli.demo import demo
 from hybridroute.cli.dial import dial
 from hybridroute.cli.doctor import doctor
+from hybridroute.cli.feedback import feedback
 from hybridroute.cli.models import models
 from hybridroute.cli.output import say
 from hybridroute.cli.replay import replay
@@ -26,7 +27,7 @@ from hybridroute.edge_runtime.errors import HybridRouteError
 GROUP = "hybridroute.commands"
 """Entry points of this group are functions ``register(app: typer.Typer) -> None``."""
 
-_COMMANDS = (route, ask, chat, serve, dial, replay, doctor, demo)
+_COMMANDS = (route, ask, chat, serve, dial, replay, feedback, doctor, demo)
 _BUILT_IN = frozenset({*(command.__name__ for command in _COMMANDS), "models", "config"})
 
 

@@ -87,6 +87,7 @@ def _api_routes(chat: ChatEndpoint, control: Control) -> list[Route]:
         Route("/v1/hybridroute/stats", control.stats),
         Route("/v1/hybridroute/info", control.info),
         Route("/v1/hybridroute/route", control.route, methods=["POST"]),
+        Route("/v1/hybridroute/feedback", control.feedback, methods=["POST"]),
         Route("/health", control.health),
         Route("/ready", control.ready),
         Route("/metrics", control.metrics),

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from hybridroute._version import __version__
 from hybridroute.edge_runtime.chat import plain
-from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.edge_runtime.errors import ConfigError, DataError
 from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.server.answers import bytes_answer, json_answer
 from hybridroute.server.api_errors import ApiError
@@ -139,6 +139,18 @@ class Control:
             {"object": "hybridroute.decision", "hybridroute": decision_body(decision)},
             headers=decision_headers(decision),
         )
+
+    async def feedback(self, request: Request) -> Response:
+        """Note how good an answer was: ``{"id": ..., "good": true}``, beside the decision log."""
+        body = await self._body(request)
+        if set(body) != {"id", "good"} or not isinstance(body["id"], str):
+            raise ApiError(400, 'give {"id": "route-...", "good": true}, and nothing else')
+        async with self._live.lease() as serving:
+            try:
+                await serving.client.feedback(body["id"], body["good"])
+            except DataError as exc:
+                raise ApiError(400, str(exc)) from exc
+        return json_answer({"object": "hybridroute.feedback", "id": body["id"]})
 
     async def get_dial(self, request: Request) -> Response:  # noqa: ARG002
         """The setting in force and what it is expected to do."""
