@@ -235,8 +235,8 @@ def _curve_of(serving: Serving) -> dict[str, Any]:
 
 def _source(manifest: Manifest, *, calibrated: bool) -> str | None:
     """Where the curve's numbers come from."""
-    held = manifest.calibration if calibrated else manifest.score_quantiles
-    held = held or manifest.pool
+    measured = manifest.calibration if calibrated else manifest.score_quantiles
+    held = measured or manifest.pool
     return None if held is None else held.source
 
 
