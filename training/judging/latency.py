@@ -1,0 +1,47 @@
+"""How long a router takes to route one query, by the graph that a device would run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
+from hybridroute.edge_runtime.tokenizer import RouterTokenizer
+from hybridroute.training.pool.estimator import FittedEstimator
+from hybridroute.training.pool.router_graph import router_graph
+
+_TIMES = 100
+_WARM = 5
+
+
+def device_timer(
+    encoder: bytes, tokenizer: RouterTokenizer, texts: Sequence[str]
+) -> Callable[[FittedEstimator], tuple[float, float]]:
+    """A timer for fitted estimators.
+
+    Each call joins the encoder and the estimator's head into one graph and has the device's own
+    scorer assess up to 100 texts, one at a time on one thread, from text to estimates.
+
+    Returns
+    -------
+    callable
+        p50 and p95 in milliseconds.
+    """
+    shown = list(texts[:_TIMES])
+
+    def timed(fitted: FittedEstimator) -> tuple[float, float]:
+        graph = router_graph(encoder, fitted.head())
+        scorer = OnnxScorer(graph, tokenizer, score_kind=fitted.kind, threads=1)
+        for text in shown[:_WARM]:
+            scorer.assess(text)
+        taken = []
+        for text in shown:
+            started = time.perf_counter()
+            scorer.assess(text)
+            taken.append(1000.0 * (time.perf_counter() - started))
+        p50, p95 = np.quantile(taken, [0.5, 0.95])
+        return float(p50), float(p95)
+
+    return timed
