@@ -137,14 +137,14 @@ def _read_memory() -> dict[str, str]:
     return {key: sha for key, sha in held.items() if isinstance(sha, str)}
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a small file whole or not at all; its folder is made. Raises OSError."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all; its folder is made. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     held = Path(temporary)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as target:
-            target.write(text)
+        with os.fdopen(handle, "wb") as target:
+            target.write(content.encode("utf-8") if isinstance(content, str) else content)
         held.replace(path)
     finally:
         held.unlink(missing_ok=True)

@@ -63,7 +63,7 @@ class OnnxScorer:
     ) -> None:
         if threads < 1 or batch_size < 1:
             raise ConfigError(f"threads={threads}, batch_size={batch_size}: give at least 1")
-        self._session = _session(model, threads, spins=spins)
+        self._session = open_session(model, threads, spins=spins)
         outputs = {item.name for item in self._session.get_outputs()}
         self._is_pool = SCORE not in outputs
         self._outputs = [SCORE]
@@ -180,7 +180,14 @@ class OnnxScorer:
         return np.array([self._map(score) for score in scores.tolist()], dtype=np.float32)
 
 
-def _session(model: bytes, threads: int, *, spins: bool) -> Any:
+def open_session(model: bytes, threads: int, *, spins: bool = True) -> Any:
+    """An onnxruntime session as the device has it.
+
+    Raises
+    ------
+    BundleError
+        If the graph cannot be loaded, or does not read token ids and a mask.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -200,7 +207,7 @@ def _session(model: bytes, threads: int, *, spins: bool) -> Any:
         raise BundleError(f"{MODEL} cannot be loaded: {exc}") from exc
     inputs = {item.name for item in session.get_inputs()}
     outputs = {item.name for item in session.get_outputs()}
-    if inputs != {INPUT_IDS, ATTENTION_MASK} or not outputs & {SCORE, ESTIMATES}:
+    if inputs != {INPUT_IDS, ATTENTION_MASK} or not outputs & {SCORE, ESTIMATES, EMBEDDING}:
         raise BundleError(
             f"{MODEL} takes {sorted(inputs)} and gives {sorted(outputs)}; a router takes "
             f"{INPUT_IDS}, {ATTENTION_MASK} and gives {SCORE} or {ESTIMATES}"

@@ -46,7 +46,7 @@ def calibrate(scores: ArrayLike, edge_q: ArrayLike, cloud_q: ArrayLike, source: 
     curve = curve_of(**held)
     calls = np.flatnonzero(curve.boundary)
     gain = curve.gain[calls]
-    chosen = _least_calls(gain)
+    chosen = first_reaching(gain)
     best = int(chosen[-1])
     in_cloud = np.argsort(np.argsort(score, kind="stable")) < calls[best]
     gain_se = standard_error(np.where(in_cloud, held["cloud_q"] - held["edge_q"], 0.0))
@@ -73,10 +73,19 @@ def _check_scores(score: Floats) -> None:
         raise TrainingError(f"a score is {worst}; calibrate scores from 0 to 1")
 
 
-def _least_calls(gain: Floats) -> NDArray[np.int64]:
-    """For each setting, the place of the first boundary whose gain reaches it.
+def first_reaching(gain: Floats) -> NDArray[np.int64]:
+    """The place of the first gain that reaches each setting's share i / GRID of the largest.
 
-    Sums in another order differ in the last bits, so a level counts as reached just below it.
+    Parameters
+    ----------
+    gain : ndarray, shape (k,)
+        Mean q over what the cheapest choice gives, by rising cost; the first is 0.
+
+    Returns
+    -------
+    ndarray of int64, shape (GRID + 1,)
+
+        Sums in another order differ in the last bits, so a level counts as reached just below it.
     """
     settings = np.arange(GRID + 1, dtype=np.float64) / GRID
     reached = np.maximum.accumulate(gain)

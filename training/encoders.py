@@ -84,11 +84,14 @@ def packaged_minilm() -> Path:
     return Path(next(iter(spec.submodule_search_locations))) / "model"
 
 
-def load_encoder(source: str, *, position_buckets: int, dropout: float) -> Encoder:
+def load_encoder(
+    source: str, *, position_buckets: int, dropout: float, convert: bool = True
+) -> Encoder:
     """Load an encoder by folder or hub name; ``"minilm"`` is the packaged MiniLM.
 
     A BERT is turned into a DeBERTa with ``position_buckets``; any other encoder that transformers
-    knows as a masked language model, such as a DeBERTa, RoBERTa or ModernBERT, is taken as it is.
+    knows as a masked language model, such as a DeBERTa, RoBERTa or ModernBERT, is taken as it is,
+    and so is a BERT without ``convert``: frozen, its positions would learn nothing.
 
     Raises
     ------
@@ -100,7 +103,7 @@ def load_encoder(source: str, *, position_buckets: int, dropout: float) -> Encod
     place = str(packaged_minilm()) if source == PACKAGED_MINILM else source
     try:
         kind = encoder_kind(place)
-        if kind == "bert":
+        if kind == "bert" and convert:
             module = deberta_from_bert(_folder(place), position_buckets, dropout)
         else:
             module = load_as_it_is(place, dropout)

@@ -1,4 +1,4 @@
-"""torch -> ONNX: one graph from token ids to the score, constants folded."""
+"""torch -> ONNX: one graph from token ids to the score or the estimates, constants folded."""
 
 from __future__ import annotations
 
@@ -9,25 +9,30 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import onnx
 import onnxruntime as ort
 import torch
 
 from hybridroute.edge_runtime.errors import TrainingError
 from hybridroute.edge_runtime.onnx_scorer import ATTENTION_MASK, INPUT_IDS, SCORE
 from hybridroute.training.device_deberta import DeviceDeberta, device_form
-from hybridroute.training.router_model import ScoringModule
+from hybridroute.training.router_model import ScoringModule, StatesModule
 
+_LAST = ".last"
 _ATTENTION_OPSET = 23
 """The first with attention as one operator; onnxruntime has it from 1.23 on."""
 
 
-def to_onnx(module: ScoringModule, *, max_tokens: int) -> bytes:
+def to_onnx(
+    module: ScoringModule | StatesModule, *, max_tokens: int, outputs: Sequence[str] = (SCORE,)
+) -> bytes:
     """Export a router in fp32 with dynamic batch and length, its encoder in its device form.
 
-    Constants are folded before anything is quantised: the projections of the relative-position
+    ``outputs`` names what the module gives, in order. Constants are folded before anything is quantised: the projections of the relative-position
     embeddings do not depend on the input.
 
     Raises
@@ -53,7 +58,7 @@ def to_onnx(module: ScoringModule, *, max_tokens: int) -> bytes:
                     (ids, mask),
                     plain,
                     input_names=[INPUT_IDS, ATTENTION_MASK],
-                    output_names=[SCORE],
+                    output_names=[f"{name}{_LAST}" for name in outputs],
                     dynamic_shapes=(shape, shape),
                     dynamo=True,
                     opset_version=_opset(module),
@@ -67,16 +72,31 @@ def to_onnx(module: ScoringModule, *, max_tokens: int) -> bytes:
         except Exception as exc:  # torch.export and onnxruntime raise many kinds
             reason = next(iter(str(exc).strip().splitlines()), type(exc).__name__)
             raise TrainingError(f"torch cannot export this encoder to ONNX: {reason}") from exc
-        return folded.read_bytes()
+        return _with_output_names(folded.read_bytes(), outputs)
 
 
-def _for_device(module: ScoringModule, max_tokens: int) -> ScoringModule:
+def _with_output_names(model: bytes, outputs: Sequence[str]) -> bytes:
+    """The model with its outputs called so; torch may have called an inner value that."""
+    held = onnx.load_from_string(model)
+    names = {name: f"{name}.inner" for name in outputs}
+    names |= {f"{name}{_LAST}": name for name in outputs}
+    for node in held.graph.node:
+        for values in (node.input, node.output):
+            renamed = [names.get(value, value) for value in values]
+            del values[:]
+            values.extend(renamed)
+    for item in held.graph.output:
+        item.name = names[item.name]
+    return bytes(held.SerializeToString())
+
+
+def _for_device(module: Any, max_tokens: int) -> Any:
     """A copy with the encoder's device form in its place."""
     encoder = module.model.encoder
     return copy.deepcopy(module, {id(encoder): device_form(encoder, max_tokens=max_tokens)})
 
 
-def _opset(module: ScoringModule) -> int | None:
+def _opset(module: Any) -> int | None:
     """Torch's default but for the device form: its exporter fails on ModernBERT's attention."""
     return _ATTENTION_OPSET if isinstance(module.model.encoder, DeviceDeberta) else None
 

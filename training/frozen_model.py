@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from hybridroute.edge_runtime.protocols import ScoreKind
 from hybridroute.training.baselines import NEAREST_WEIGHT
 from hybridroute.training.fit_config import PoolingKind
-from hybridroute.training.router_model import ScoringNetwork
+from hybridroute.training.router_model import ScoringNetwork, unit_length
 
 Floats = NDArray[np.float64]
 
@@ -101,7 +101,5 @@ class FrozenRouter(ScoringNetwork):
 
     def evidence(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """What the score is a logistic function of, shape (batch,)."""
-        states = self.states(input_ids, attention_mask)
-        norms = states.norm(dim=1, keepdim=True).clamp(min=1e-12)
-        found: Tensor = self.head(states / norms)
+        found: Tensor = self.head(unit_length(self.states(input_ids, attention_mask)))
         return found

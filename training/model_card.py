@@ -145,8 +145,9 @@ def _candidates(selection: Mapping[str, Any] | None) -> str:
             paired = f"{item['minus_first']:+.4f} [{low:+.4f}, {high:+.4f}]"
         rows.append([name, f"{item['select']:.4f}", f"{item['bytes'] / 1e6:.1f}", paired])
     titles = ["fitted", "area over random", "MB", "minus the first (paired 95 %)"]
-    return f"\nChosen on {selection['rows']} selection rows, by the exported graphs:\n\n" + _table(
-        titles, rows
+    return (
+        f"\nChosen on {selection['rows']} selection rows, by the exported graphs:\n\n"
+        + markdown_table(titles, rows)
     )
 
 
@@ -204,7 +205,7 @@ def _scores(found: Mapping[str, Any], domains: Mapping[str, Sequence[str]]) -> s
         )
     titles = ["router", "APGR", "CPT50 %", "CPT80 %", "this router minus it (paired 95 %)"]
     resampled = "domains, then rows" if any(domains.values()) else "rows"
-    return f"{head}\n{_table(titles, rows)}\nIntervals resample {resampled}.\n"
+    return f"{head}\n{markdown_table(titles, rows)}\nIntervals resample {resampled}.\n"
 
 
 def _dials(found: Mapping[str, Any]) -> str:
@@ -220,7 +221,7 @@ def _dials(found: Mapping[str, Any]) -> str:
         for item in found["dials"]
     ]
     titles = ["dial asked", "dial realised", "cloud share expected", "cloud share"]
-    return _table(titles, rows)
+    return markdown_table(titles, rows)
 
 
 def _limits(manifest: Manifest, facts: Mapping[str, Any]) -> str:
@@ -241,7 +242,7 @@ def _repeat(facts: Mapping[str, Any]) -> str:
     return f"## To repeat\n\n```\n{facts['command']}\n```\n"
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [titles, ["---"] * len(titles), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 

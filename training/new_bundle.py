@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 UNKNOWN_TOKEN_LIMIT = 0.3
 """A query with a larger share of unknown tokens is out of scope: the router cannot read it."""
-_GOLDEN = (
+GOLDEN_TEXTS = (
     "What is 2+2?",
     "Write a haiku about the sea at night.",
     "Explain why the sky is blue to a child of six.",
@@ -77,7 +77,7 @@ def new_manifest(
         calibration=calibration,
         promises=_promises(plan, table, scorer, calibration),
         score_quantiles=_rounded(score_quantiles(scores, source)),
-        golden=tuple(_golden(scorer, text) for text in _GOLDEN),
+        golden=tuple(_golden(scorer, text) for text in GOLDEN_TEXTS),
         training_hashes=tuple(sorted(hashes)),
         training=facts,
     )

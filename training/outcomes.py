@@ -230,13 +230,18 @@ class OutcomeTable:
     def deduplicated(self) -> Deduplicated:
         """Keep the first row of each prompt, compared by the hash of its routed text.
 
-        Select the pair first: a later row may hold arms that the first one lacks.
+        It gains the arms that it lacks and a later row of the prompt has, as where every arm's
+        outcomes stand in a file of their own.
         """
         first: dict[str, Outcome] = {}
         conflicts = 0
         for key, row in zip(self.prompt_hashes(), self.rows, strict=True):
             kept = first.setdefault(key, row)
-            conflicts += kept is not row and _conflict(kept, row)
+            if kept is row:
+                continue
+            conflicts += _conflict(kept, row)
+            if row.arms.keys() - kept.arms.keys():
+                first[key] = replace(kept, arms={**row.arms, **kept.arms})
         return Deduplicated(
             table=OutcomeTable(rows=tuple(first.values()), source=self.source),
             duplicates=len(self.rows) - len(first),

@@ -107,7 +107,7 @@ def split_pair(
         raise ConfigError(f"split is by {by!r}; choose from {list(get_args(SplitBy))}")
     pair = table.with_pair(edge, cloud)
     unique = pair.table.deduplicated()
-    parts = _parts(unique.table, by, seed)
+    parts = hash_parts(unique.table, by, seed)
     fit, seen = parts["fit"], OutcomeTable(rows=(), source=table.source)
     if by == "domain":
         held = split_by_prompt(fit, seed, _SEEN)
@@ -134,7 +134,8 @@ def split_pair(
     return PairSplit(fit=fit, select=select, calibrate=calibrate, test=test, seen=seen, facts=facts)
 
 
-def _parts(table: OutcomeTable, by: SplitBy, seed: int) -> dict[str, OutcomeTable]:
+def hash_parts(table: OutcomeTable, by: SplitBy, seed: int) -> dict[str, OutcomeTable]:
+    """The parts by name, each with two rows or more. Raises DataError as :func:`split_pair`."""
     parts = (split_by_domain if by == "domain" else split_by_prompt)(table, seed, PARTS)
     # Known now, not after hours of training: one row has no spread to calibrate or judge by.
     short = {name: len(held) for name, held in parts.items() if len(held) < _FEWEST}

@@ -18,11 +18,20 @@ EDGE, CLOUD, LABEL = 0, 1, 2
 """Columns of the logits with ``arms`` heads; ``label`` heads have one column."""
 
 
-class ScoringNetwork(nn.Module, ABC):
-    """An encoder and what turns its pooled state into evidence that the edge will do."""
+class StateNetwork(nn.Module):
+    """An encoder and the pooling of its last states."""
 
     encoder: nn.Module
     pooling: PoolingKind
+
+    def states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Pooled states of shape (batch, width)."""
+        return pooled_states(self.encoder, self.pooling, input_ids, attention_mask)
+
+
+class ScoringNetwork(StateNetwork, ABC):
+    """An encoder and what turns its pooled state into evidence that the edge will do."""
+
     continuous = True
     """Whether a slight change of the states changes the evidence but slightly."""
 
@@ -34,10 +43,6 @@ class ScoringNetwork(nn.Module, ABC):
     @abstractmethod
     def evidence(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """What the score is a logistic function of, shape (batch,)."""
-
-    def states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Pooled states of shape (batch, width)."""
-        return pooled_states(self.encoder, self.pooling, input_ids, attention_mask)
 
 
 class RouterModel(ScoringNetwork):
@@ -105,6 +110,11 @@ def pooled_states(
     return hidden[:, 0] if pooling == "first" else mean_pooled(hidden, attention_mask)
 
 
+def unit_length(states: Tensor) -> Tensor:
+    """States of shape (batch, width) divided by their norms."""
+    return states / states.norm(dim=1, keepdim=True).clamp(min=1e-12)
+
+
 def mean_pooled(hidden: Tensor, attention_mask: Tensor) -> Tensor:
     """The mean state over the real tokens: (batch, tokens, width) to (batch, width)."""
     mask = attention_mask.unsqueeze(-1).to(hidden.dtype)  # (batch, tokens, 1)
@@ -119,6 +129,27 @@ def evidence(logits: Tensor, heads: HeadsKind) -> Tensor:
     if heads == "label":
         return logits[:, 0]
     return torch.sigmoid(logits[:, EDGE]) - torch.sigmoid(logits[:, CLOUD])
+
+
+class FrozenStates(StateNetwork):
+    """An encoder that is not fitted."""
+
+    def __init__(self, encoder: nn.Module, *, pooling: PoolingKind) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pooling = pooling
+
+
+class StatesModule(nn.Module):
+    """What is exported of a frozen encoder: token ids to states of unit length, (batch, width)."""
+
+    def __init__(self, model: StateNetwork) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """States of shape (batch, width)."""
+        return unit_length(self.model.states(input_ids, attention_mask))
 
 
 class ScoringModule(nn.Module):

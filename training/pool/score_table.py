@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -117,4 +117,13 @@ class ScoreTable:
             hashes=tuple(self.hashes[row] for row in at),
             domains=tuple(self.domains[row] for row in at),
             source=self.source,
+        )
+
+    def with_arms(self, order: NDArray[np.intp]) -> Self:
+        """The same rows with the columns at ``order``, indices of arms."""
+        return replace(
+            self,
+            arms=tuple(self.arms[at] for at in order),
+            quality=self.quality[:, order],
+            cost_usd=None if self.cost_usd is None else self.cost_usd[:, order],
         )

@@ -1,0 +1,154 @@
+"""A pool's tables: from estimates and expected costs of calibration rows to a weight a setting.
+
+At weight w the arm of the largest ``estimate - w * expected cost`` answers. As w grows, a row's
+choice moves along the convex hull of its arms' costs and estimates, so only the slopes of those
+hulls are weights worth looking at: between two of them nothing changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridroute.edge_runtime.errors import TrainingError
+from hybridroute.edge_runtime.grid import GRID
+from hybridroute.edge_runtime.pool import WeightTable
+from hybridroute.training.calibrate import FLAT_SE, first_reaching
+from hybridroute.training.curve import standard_error
+from hybridroute.training.judging.hull import hull_of
+
+Floats = NDArray[np.float64]
+
+_MOST_WEIGHTS = 2000
+_BEYOND = 1000.0
+"""The largest weight is so many times the largest that any calibration row needs: a query that the
+router is surer of than of any of those still goes to the cheapest arm."""
+_ROUND_OFF = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolCalibration:
+    """What :class:`Pool` holds of the calibration rows."""
+
+    dearest_usd: float
+    dial: WeightTable
+    advantage: WeightTable
+    flat_reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Way:
+    """What a weight does: each row's quality (n,), and the mean expected costs of the choices among
+    arms that have an outcome, and among all arms."""
+
+    weight: float
+    quality: Floats
+    judged_usd: float
+    usd: float
+
+
+def calibrate_pool(estimates: Floats, quality: Floats, expected: Floats) -> PoolCalibration:
+    """Measure the tables; the columns stand in the pool's order, the cheapest arm first.
+
+    Parameters
+    ----------
+    estimates : ndarray, shape (n, m)
+        By the exported router, of rows it was not fitted on.
+    quality : ndarray, shape (n, m)
+        NaN where a cell is missing: a row's quality is then that of its best remaining choice.
+    expected : ndarray, shape (n, m)
+        Expected costs in US dollars.
+
+    Raises
+    ------
+    TrainingError
+        If there are fewer than two rows.
+    """
+    if len(quality) < 2:
+        raise TrainingError("calibration has 1 row; give at least 2, and some hundreds to mean it")
+    ways = [_way(weight, estimates, quality, expected) for weight in weights(estimates, expected)]
+    dearest = float(expected[:, -1].mean())
+    return PoolCalibration(
+        dearest_usd=dearest,
+        dial=_dial(ways[::-1]),
+        advantage=_advantage(ways, dearest),
+        flat_reason=_flat_reason(ways[::-1], expected),
+    )
+
+
+def weights(estimates: Floats, expected: Floats) -> Floats:
+    """0, a weight between every two slopes at which a row's choice changes, and a large one."""
+    slopes = [
+        np.diff(hull.quality) / np.diff(hull.cost)
+        for hull in (hull_of(cost, held) for cost, held in zip(expected, estimates, strict=True))
+    ]
+    held = np.unique(np.concatenate(slopes))
+    held = held[np.isfinite(held)]
+    if not len(held):
+        return np.array([0.0, 1.0])
+    largest = _BEYOND * held[-1]
+    if len(held) > _MOST_WEIGHTS:
+        held = np.unique(np.quantile(held, np.linspace(0.0, 1.0, _MOST_WEIGHTS)))
+    between = held[:-1] + np.diff(held) / 2.0
+    return np.concatenate([[0.0], between, [2.0 * held[-1], largest]])
+
+
+def _way(weight: float, estimates: Floats, quality: Floats, expected: Floats) -> _Way:
+    worth = estimates - weight * expected
+    rows = np.arange(len(worth))
+    judged = np.where(np.isnan(quality), -np.inf, worth).argmax(axis=1)
+    return _Way(
+        weight=float(weight),
+        quality=quality[rows, judged],
+        judged_usd=float(expected[rows, judged].mean()),
+        usd=float(expected[rows, worth.argmax(axis=1)].mean()),
+    )
+
+
+def _dial(ways: list[_Way]) -> WeightTable:
+    """Of ways by rising cost."""
+    gain = np.array([(way.quality - ways[0].quality).mean() for way in ways])
+    chosen = [ways[at] for at in first_reaching(gain)]
+    return _table(chosen, [way.judged_usd for way in chosen])
+
+
+def _advantage(ways: list[_Way], dearest: float) -> WeightTable:
+    """Of ways by falling cost."""
+    costs = np.minimum.accumulate([way.usd for way in ways])
+    wanted = (1.0 - np.arange(GRID + 1) / GRID) * dearest * (1.0 + _ROUND_OFF)
+    first = np.searchsorted(-costs, -wanted, side="left")
+    places = np.minimum(first, len(ways) - 1)
+    return _table([ways[at] for at in places], [float(costs[at]) for at in places])
+
+
+def _table(ways: list[_Way], costs: list[float]) -> WeightTable:
+    return WeightTable(
+        cost_weight=tuple(_rounded(way.weight) for way in ways),
+        cost_usd=tuple(_rounded(cost) for cost in costs),
+        quality=tuple(_rounded(float(way.quality.mean())) for way in ways),
+    )
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.7g}")
+
+
+def _flat_reason(ways: list[_Way], expected: Floats) -> str | None:
+    """Of ways by rising cost."""
+    if (np.ptp(expected, axis=1) <= 0.0).all():
+        return "all arms cost the same, so the largest estimate answers at every setting"
+    first = ways[0]
+    best = max(ways, key=lambda way: float(way.quality.mean()))
+    gain = float((best.quality - first.quality).mean())
+    held = f"mean q of the cheapest arm {first.quality.mean():.4g}"
+    if gain <= 0.0:
+        return f"no setting improves on the cheapest arm ({held})"
+    enough = FLAT_SE * standard_error(best.quality - first.quality)
+    if gain < enough:
+        return (
+            f"the best setting gains {gain:.4g} over the cheapest arm, under 2 SE "
+            f"({enough:.4g}; {held})"
+        )
+    return None

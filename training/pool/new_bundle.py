@@ -1,0 +1,102 @@
+"""The manifest of a pool's bundle, measured with the exported router."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridroute._version import __version__
+from hybridroute.edge_runtime.manifest import CalibratedArm, GoldenVector, Manifest
+from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
+from hybridroute.edge_runtime.pool import Pool, PoolArm
+from hybridroute.routed_text import TEXT_RULE
+from hybridroute.training.new_bundle import GOLDEN_TEXTS, UNKNOWN_TOKEN_LIMIT
+from hybridroute.training.pool.calibrate import calibrate_pool
+from hybridroute.training.pool.expected_cost import ExpectedCost
+from hybridroute.training.pool.score_table import ScoreTable
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolFacts:
+    """What a pool's manifest says beside its measurements.
+
+    ``models`` names the model of each arm, in the order of the router's columns; ``best_single`` is
+    the arm with the largest mean q on the fitted rows.
+    """
+
+    name: str
+    estimator: str
+    models: Mapping[str, str]
+    best_single: str
+    max_tokens: int
+    hashes: Iterable[str]
+    training: Mapping[str, Any]
+
+
+def pool_manifest(
+    facts: PoolFacts, scorer: OnnxScorer, table: ScoreTable, cost: ExpectedCost
+) -> Manifest:
+    """Calibrate on a table's rows, its columns in the router's order.
+
+    Raises
+    ------
+    TrainingError, ScoringError
+        If there are too few rows, or the router fails.
+    """
+    estimates, _ = scorer.estimate(table.texts)
+    return Manifest(
+        name=facts.name,
+        created=datetime.now(UTC).strftime("%Y-%m-%d"),
+        hybridroute_version=__version__,
+        score_kind=scorer.score_kind,
+        text_rule=TEXT_RULE,
+        max_tokens=facts.max_tokens,
+        unknown_token_limit=UNKNOWN_TOKEN_LIMIT,
+        arms=tuple(CalibratedArm(name=arm, model=facts.models[arm]) for arm in table.arms),
+        calibration=None,
+        pool=_pool(facts, table, estimates.astype(np.float64), cost),
+        golden=tuple(_golden(scorer, text) for text in GOLDEN_TEXTS),
+        training_hashes=tuple(sorted(set(facts.hashes))),
+        training=facts.training,
+    )
+
+
+def _pool(facts: PoolFacts, table: ScoreTable, estimates: Floats, cost: ExpectedCost) -> Pool:
+    characters = np.array([len(text) for text in table.texts], dtype=np.int64)
+    found = calibrate_pool(estimates, table.quality, cost.of(characters))
+    means = np.nanmean(table.quality, axis=0)
+    return Pool(
+        estimator=facts.estimator,
+        arms=tuple(
+            PoolArm(
+                name=arm,
+                model=facts.models[arm],
+                quality=float(means[at]),
+                base_usd=float(cost.base_usd[at]),
+                usd_per_character=float(cost.usd_per_character[at]),
+            )
+            for at, arm in enumerate(table.arms)
+        ),
+        source=f"{len(table)} calibration rows",
+        n=len(table),
+        best_single=facts.best_single,
+        dearest_usd=found.dearest_usd,
+        dial=found.dial,
+        advantage=found.advantage,
+        flat=found.flat_reason is not None,
+        flat_reason=found.flat_reason,
+    )
+
+
+def _golden(scorer: OnnxScorer, text: str) -> GoldenVector:
+    estimates = tuple(scorer.estimate([text])[0][0].tolist())
+    return GoldenVector(
+        text=text, token_ids=scorer.encode(text).ids, score=estimates[0], estimates=estimates
+    )
