@@ -24,18 +24,20 @@ class FitRows:
     ----------
     token_ids : tuple of tuple of int
         n sequences.
-    targets : ndarray of shape (n, 3), float32, in [0, 1]
-        Columns: scaled quality of the edge, of the cloud, and the label.
+    targets : ndarray of shape (n, heads), float32, in [0, 1]
+        Of two arms the columns are the scaled quality of the edge, of the cloud, and the label; of
+        a pool each arm's scaled quality, NaN where it is missing.
     """
 
     token_ids: tuple[tuple[int, ...], ...]
     targets: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        if self.targets.shape != (len(self.token_ids), 3):
+        if self.targets.ndim != 2 or len(self.targets) != len(self.token_ids):
             shape = self.targets.shape
             raise TrainingError(f"targets have shape {shape} for {len(self.token_ids)} rows")
-        if not ((self.targets >= 0) & (self.targets <= 1)).all():
+        known = self.targets[~np.isnan(self.targets)]
+        if not ((known >= 0) & (known <= 1)).all():
             raise TrainingError("targets must be in [0, 1]; scale the qualities first")
 
     def __len__(self) -> int:
@@ -44,7 +46,7 @@ class FitRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Padded token ids and mask, (batch, tokens) int64; targets, (batch, 3) float32."""
+    """Padded token ids and mask, (batch, tokens) int64; targets, (batch, heads) float32."""
 
     input_ids: Tensor
     attention_mask: Tensor

@@ -13,6 +13,7 @@ import typer
 from hybridroute.cli.output import console, print_json
 from hybridroute.training.calibrate_command import calibrate
 from hybridroute.training.evaluate_command import evaluate
+from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.label_command import label
 from hybridroute.training.outcome_options import (
     Aliases,
@@ -23,8 +24,19 @@ from hybridroute.training.outcome_options import (
     Outcomes,
     read_table,
 )
+from hybridroute.training.pool.add_arm_command import add_arm
 from hybridroute.training.pool.compare_command import compare
+from hybridroute.training.pool.train_command import (
+    CardWords,
+    PoolArms,
+    PoolCosts,
+    PoolEstimator,
+    PoolModels,
+    PoolOptions,
+    run_pool,
+)
 from hybridroute.training.sample_command import sample
+from hybridroute.training.show_card import show_card
 
 if TYPE_CHECKING:
     from hybridroute.training.fit_config import FitKind, HeadsKind, LabelKind, Precision
@@ -87,6 +99,7 @@ class WeightName(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("train")(train)
+    app.command("add-arm")(add_arm)
     app.command("evaluate")(evaluate)
     app.command("calibrate")(calibrate)
     app.command("compare")(compare)
@@ -98,8 +111,12 @@ def train(
     *,
     outcomes: Outcomes,
     more: More = None,
-    edge: Edge,
-    cloud: Cloud,
+    edge: Edge = "",
+    cloud: Cloud = "",
+    estimator: PoolEstimator = None,
+    arms: PoolArms = None,
+    cost: PoolCosts = None,
+    model: PoolModels = None,
     out: Annotated[Path, typer.Option(help="Folder of the new bundle.")],
     fit: Annotated[
         list[FitName] | None,
@@ -167,21 +184,15 @@ def train(
 ) -> None:
     """Train a router for your own pair, from outcomes to a bundle with its report.
 
+    With --estimator it chooses among any number of arms, and takes no --edge and --cloud.
+
     Killed at any step, the same command goes on from the last checkpoint. The work folder keeps the
     fitted router in `pretrained`, to be trained on from or shared.
     """
-    chosen = _prepare(threads, precision)
-    from hybridroute.training.fit_config import FitConfig
-    from hybridroute.training.pipeline import TrainingPlan
-
-    fits: tuple[FitKind, ...] = tuple(held.value for held in fit or [FitName.DEBERTA])
-    labels: tuple[LabelKind, ...] = tuple(held.value for held in label or [LabelName.PROB])
-    head_kinds: tuple[HeadsKind, ...] = tuple(held.value for held in heads or [HeadsName.ARMS])
+    _check_pair(estimator, edge, cloud)
+    fits, labels, head_kinds = _kinds(fit, label, heads)
     config = FitConfig(
-        fit=fits[0],
         encoder=encoder,
-        heads=head_kinds[0],
-        label=labels[0],
         pooling=pooling.value,
         max_tokens=max_tokens,
         epochs=epochs,
@@ -189,10 +200,18 @@ def train(
         accumulate=accumulate,
         patience=patience,
         learning_rate=learning_rate,
-        precision=chosen,
+        precision=_prepare(threads, precision),
     )
+    table = read_table([*outcomes, *(more or [])], alias or [])
+    if estimator is not None:
+        asked = PoolOptions(estimator, arms, cost, model, (split_by.value, split_seed))
+        words = CardWords(name, source, licence)
+        run_pool(asked, words, table, config, out, work=work or _beside(out), json=json)
+        return
+    from hybridroute.training.pipeline import TrainingPlan
+
     plan = TrainingPlan(
-        outcomes=read_table([*outcomes, *(more or [])], alias or []),
+        outcomes=table,
         also_fit=read_table(also_fit, alias or []) if also_fit else None,
         edge=edge,
         cloud=cloud,
@@ -217,6 +236,19 @@ def train(
     _run(plan, json=json)
 
 
+def _check_pair(estimator: str | None, edge: str, cloud: str) -> None:
+    if estimator is None and not (edge and cloud):
+        raise typer.BadParameter("give both, or --estimator", param_hint="--edge and --cloud")
+
+
+def _kinds(
+    fit: list[FitName] | None, label: list[LabelName] | None, heads: list[HeadsName] | None
+) -> tuple[tuple[FitKind, ...], tuple[LabelKind, ...], tuple[HeadsKind, ...]]:
+    fits: tuple[FitKind, ...] = tuple(held.value for held in fit or [FitName.DEBERTA])
+    labels: tuple[LabelKind, ...] = tuple(held.value for held in label or [LabelName.PROB])
+    return fits, labels, tuple(held.value for held in heads or [HeadsName.ARMS])
+
+
 def _run(plan: TrainingPlan, *, json: bool) -> None:
     from hybridroute.training.fit_progress import FitProgress
     from hybridroute.training.pipeline import train as run
@@ -228,7 +260,7 @@ def _run(plan: TrainingPlan, *, json: bool) -> None:
         folders = {"bundle": str(trained.bundle.path), "checkpoint": place}
         print_json({**folders, **trained.report})
     else:
-        _show_card(trained.bundle.path / "README.md")
+        show_card(trained.bundle.path / "README.md")
         if trained.checkpoint is not None:
             console().print(f"Its checkpoint is in {trained.checkpoint}.", markup=False)
 
@@ -269,13 +301,3 @@ def _prepare(threads: int, precision: PrecisionName) -> Precision:
 
     use_threads(threads)
     return chosen_precision(precision.value)
-
-
-def _show_card(path: Path) -> None:
-    from rich.markdown import Markdown
-
-    from hybridroute.training.card_front import body_of
-
-    shown = console()
-    shown.print(Markdown(body_of(path.read_text(encoding="utf-8"))))
-    shown.print(f"\nThe bundle is in {path.parent}.", markup=False)

@@ -109,7 +109,7 @@ def export_for_device(
     small = to_int8(plain)
     if len(small) > max_bytes:
         logger.warning("the int8 graph has %d bytes, over %d", len(small), max_bytes)
-    graph, parity, kept = _within_limits(plain, small, measured, probe, may_hold)
+    graph, parity, kept = within_limits(plain, small, measured, probe, may_hold)
     parity.check(INT8, "int8")
     if kept:
         logger.info("%d products hold int8 weights and compute in fp32", len(kept))
@@ -118,7 +118,7 @@ def export_for_device(
     )
 
 
-def _within_limits(
+def within_limits(
     plain: bytes,
     small: bytes,
     measured: Callable[[bytes], Parity],

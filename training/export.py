@@ -32,8 +32,8 @@ def to_onnx(
 ) -> bytes:
     """Export a router in fp32 with dynamic batch and length, its encoder in its device form.
 
-    ``outputs`` names what the module gives, in order. Constants are folded before anything is quantised: the projections of the relative-position
-    embeddings do not depend on the input.
+    ``outputs`` names what the module gives, in order. Constants are folded before anything is
+    quantised: the projections of the relative-position embeddings do not depend on the input.
 
     Raises
     ------

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from hybridroute.training.checkpoint import (
     save_weights,
 )
 from hybridroute.training.fit_config import FitConfig
-from hybridroute.training.router_model import LABEL, RouterModel, ScoringNetwork
+from hybridroute.training.router_model import LABEL, ScoringNetwork, StateNetwork
 
 logger = logging.getLogger(__name__)
 
@@ -32,29 +33,33 @@ _CHECKPOINT_EVERY = 50
 BEST = "best.safetensors"
 
 
+Network = TypeVar("Network", bound=StateNetwork)
+"""Its call gives head logits of shape (batch, heads)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fitted:
+class Fitted(Generic[Network]):
     """A fitted router: its best weights are in ``model``."""
 
-    model: RouterModel
+    model: Network
     progress: Progress
 
 
 def fit(
-    model: RouterModel,
+    model: Network,
     rows: FitRows,
     config: FitConfig,
     *,
-    select: Callable[[RouterModel], float] | None,
+    select: Callable[[Network], float] | None,
     folder: Path,
     on_step: Callable[[int, int, float], None] | None = None,
-) -> Fitted:
+) -> Fitted[Network]:
     """Fit a router, going on from ``folder`` if the same run was stopped there.
 
     Parameters
     ----------
-    model : RouterModel
-        Freshly initialised under ``config.seed``; changed in place.
+    model : StateNetwork
+        Its call gives head logits. Freshly initialised under ``config.seed``; changed in place.
     rows : FitRows
     select : callable or None
         model -> a value on the selection rows; higher is better. None keeps the last weights.
@@ -135,15 +140,17 @@ def head_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
     Parameters
     ----------
-    logits : Tensor of shape (batch, 1) or (batch, 3)
-    targets : Tensor of shape (batch, 3), in [0, 1]
-        Soft targets are allowed; ``label`` heads use the last column only.
+    logits : Tensor of shape (batch, 1) or (batch, heads)
+    targets : Tensor of shape (batch, heads), in [0, 1]
+        Soft targets are allowed; a head is not fitted to one that is NaN. ``label`` heads use the
+        column of the label only.
     """
     wanted = targets if logits.shape[1] == targets.shape[1] else targets[:, LABEL : LABEL + 1]
+    known = ~wanted.isnan()
     losses = nn.functional.binary_cross_entropy_with_logits(
-        logits.float(), wanted, reduction="none"
+        logits.float(), wanted.nan_to_num(), reduction="none"
     )
-    return losses.sum(1).mean()
+    return (losses * known).sum(1).mean()
 
 
 @torch.no_grad()
@@ -161,7 +168,7 @@ def evidence_of(model: ScoringNetwork, rows: FitRows) -> NDArray[np.float64]:
 
 
 def _step(
-    model: RouterModel,
+    model: nn.Module,
     optimizer: torch.optim.Optimizer,
     rows: FitRows,
     batches: list[list[int]],
@@ -187,9 +194,9 @@ def _step(
 
 
 def _keep_if_better(
-    model: RouterModel,
+    model: Network,
     progress: Progress,
-    select: Callable[[RouterModel], float] | None,
+    select: Callable[[Network], float] | None,
     folder: Path,
     loss: float,
 ) -> Progress:

@@ -31,7 +31,11 @@ class QualityRange:
     @classmethod
     def of(cls, table: OutcomeTable, edge: str, cloud: str) -> QualityRange:
         """The range of the mean qualities in ``table``; 0 to 1 where they lie within it."""
-        held = np.concatenate([table.mean_quality(edge), table.mean_quality(cloud)])
+        return cls.around(np.concatenate([table.mean_quality(edge), table.mean_quality(cloud)]))
+
+    @classmethod
+    def around(cls, held: NDArray[np.float64]) -> QualityRange:
+        """The range of these qualities; 0 to 1 where they lie within it."""
         low, high = float(held.min()), float(held.max())
         if low < high and low >= 0.0 and high <= 1.0:
             low, high = 0.0, 1.0

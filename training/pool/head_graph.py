@@ -25,21 +25,19 @@ class HeadGraph:
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
-        self._width: int | None = None
-        self._inputs: list[str] = []
+        self._inputs: dict[str, int] = {}
 
     def embedding(self, width: int) -> str:
-        """The input of shape (batch, width)."""
-        self._width = width
-        return self._input(EMBEDDING)
+        """The state, (batch, width)."""
+        return self.given(EMBEDDING, width)
 
     def tokens(self) -> str:
-        """The input of shape (batch, 1)."""
-        return self._input(TOKENS)
+        """The length in tokens, (batch, 1)."""
+        return self.given(TOKENS, 1)
 
-    def _input(self, name: str) -> str:
-        if name not in self._inputs:
-            self._inputs.append(name)
+    def given(self, name: str, width: int) -> str:
+        """An input of shape (batch, width)."""
+        self._inputs[name] = width
         return name
 
     def floats(self, values: ArrayLike) -> str:
@@ -94,11 +92,10 @@ class HeadGraph:
             outputs[UNCERTAINTIES] = uncertainties
         for name, source in outputs.items():
             self._nodes.append(helper.make_node("Identity", [source], [name], name=name))
-        widths: dict[str, int | None] = {EMBEDDING: self._width, TOKENS: 1}
         return helper.make_graph(
             self._nodes,
             "head",
-            [_floats_of(name, ["batch", widths[name]]) for name in self._inputs],
+            [_floats_of(name, ["batch", width]) for name, width in self._inputs.items()],
             [_floats_of(name, ["batch", "arms"]) for name in outputs],
             self._constants,
         )

@@ -28,7 +28,8 @@ class PoolFacts:
     """What a pool's manifest says beside its measurements.
 
     ``models`` names the model of each arm, in the order of the router's columns; ``best_single`` is
-    the arm with the largest mean q on the fitted rows.
+    the arm with the largest mean q on the fitted rows, ``calibrated_on`` says what its tables were
+    measured on.
     """
 
     name: str
@@ -38,19 +39,31 @@ class PoolFacts:
     max_tokens: int
     hashes: Iterable[str]
     training: Mapping[str, Any]
+    calibrated_on: str = "calibration rows"
 
 
 def pool_manifest(
-    facts: PoolFacts, scorer: OnnxScorer, table: ScoreTable, cost: ExpectedCost
+    facts: PoolFacts,
+    scorer: OnnxScorer,
+    table: ScoreTable,
+    cost: ExpectedCost,
+    *,
+    estimates: Floats | None = None,
 ) -> Manifest:
     """Calibrate on a table's rows, its columns in the router's order.
+
+    Parameters
+    ----------
+    estimates : ndarray, shape (n, m), optional
+        Of the rows, where the router was fitted on some; by default its own.
 
     Raises
     ------
     TrainingError, ScoringError
         If there are too few rows, or the router fails.
     """
-    estimates, _ = scorer.estimate(table.texts)
+    if estimates is None:
+        estimates = scorer.estimate(table.texts)[0].astype(np.float64)
     return Manifest(
         name=facts.name,
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -61,7 +74,7 @@ def pool_manifest(
         unknown_token_limit=UNKNOWN_TOKEN_LIMIT,
         arms=tuple(CalibratedArm(name=arm, model=facts.models[arm]) for arm in table.arms),
         calibration=None,
-        pool=_pool(facts, table, estimates.astype(np.float64), cost),
+        pool=_pool(facts, table, estimates, cost),
         golden=tuple(_golden(scorer, text) for text in GOLDEN_TEXTS),
         training_hashes=tuple(sorted(set(facts.hashes))),
         training=facts.training,
@@ -84,7 +97,7 @@ def _pool(facts: PoolFacts, table: ScoreTable, estimates: Floats, cost: Expected
             )
             for at, arm in enumerate(table.arms)
         ),
-        source=f"{len(table)} calibration rows",
+        source=f"{len(table)} {facts.calibrated_on}",
         n=len(table),
         best_single=facts.best_single,
         dearest_usd=found.dearest_usd,

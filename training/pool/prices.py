@@ -41,8 +41,8 @@ def pool_prices(table: ScoreTable, stated: Mapping[str, float]) -> PoolPrices:
     held = np.full((len(table), len(table.arms)), np.nan)
     if table.cost_usd is not None:
         held = table.cost_usd.copy()
-    for arm, cost in stated.items():
-        held[:, table.arms.index(arm)] = cost
+    for arm, price in stated.items():
+        held[:, table.arms.index(arm)] = price
     unknown = [arm for at, arm in enumerate(table.arms) if np.isnan(held[:, at]).all()]
     if len(unknown) == len(table.arms):
         nothing = np.zeros(len(table.arms))
@@ -56,9 +56,11 @@ def pool_prices(table: ScoreTable, stated: Mapping[str, float]) -> PoolPrices:
     characters = np.array([len(text) for text in table.texts], dtype=np.int64)
     learnt = "" if len(stated) == len(table.arms) else "learnt from the fitted rows"
     given = f"stated for {', '.join(stated)}" if stated else ""
-    return PoolPrices(
-        cost=ExpectedCost.fit(characters, held), source=", ".join(filter(None, (learnt, given)))
-    )
+    found = ExpectedCost.fit(characters, held)
+    for arm, price in stated.items():  # exactly as stated, not as a line through it
+        found.base_usd[table.arms.index(arm)] = price
+        found.usd_per_character[table.arms.index(arm)] = 0.0
+    return PoolPrices(cost=found, source=", ".join(filter(None, (learnt, given))))
 
 
 def _check(stated: Mapping[str, float], arms: tuple[str, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -38,6 +38,10 @@ class RidgeSolution:
     rows: int
     root: Floats
     shift: Floats
+
+    def of_unscaled(self, scale: Floats) -> RidgeSolution:
+        """The same for a design whose columns had not been multiplied by ``scale``, (p,)."""
+        return replace(self, weights=scale[:, None] * self.weights, root=scale[:, None] * self.root)
 
     def predicted(self, design: Floats) -> Floats:
         """Of rows of shape (n, p): shape (n, m)."""
@@ -206,10 +210,12 @@ class Ridge:
         """
         held, present = checked(queries, quality)
         length = LengthFeatures.of(queries.tokens) if self.with_length else None
+        design = _design(queries, length)
+        scale = column_scale(design, queries.embeddings.shape[1])
         solution = ridge_solution(
-            _design(queries, length), np.where(present, held, np.nan), alphas=self.alphas
+            design * scale, np.where(present, held, np.nan), alphas=self.alphas
         )
-        return FittedRidge(solution=solution, length=length)
+        return FittedRidge(solution=solution.of_unscaled(scale), length=length)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -249,6 +255,17 @@ def ridge_nodes(graph: HeadGraph, design: str, solution: RidgeSolution) -> tuple
     squared = graph.total(graph.op("Mul", off, off), axis=1, keep=True)
     spread = graph.op("Sqrt", graph.op("Add", squared, graph.floats(1.0 / solution.rows)))
     return estimates, graph.op("Mul", spread, graph.floats(solution.noise))
+
+
+def column_scale(design: Floats, width: int) -> Floats:
+    """What spreads the states, the first ``width`` columns, to a variance of 1 in all: shape (p,).
+
+    The states of some encoders all lie close together; a penalty means the same for each then.
+    """
+    scale = np.ones(design.shape[1])
+    spread = float(design[:, :width].var(axis=0).sum())
+    scale[:width] = 1.0 / np.sqrt(spread) if spread > _LEAST else 1.0
+    return scale
 
 
 def _design(queries: Queries, length: LengthFeatures | None) -> Floats:

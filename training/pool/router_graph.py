@@ -8,10 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from hybridroute.edge_runtime.onnx_scorer import (
-    ATTENTION_MASK,
-    EMBEDDING,
-)
+from hybridroute.edge_runtime.onnx_scorer import ATTENTION_MASK, ESTIMATES, UNCERTAINTIES
 from hybridroute.training.pool.head_graph import OPSET, TOKENS
 
 _STEM = "head"
@@ -40,9 +37,10 @@ def router_graph(encoder: bytes, head: onnx.GraphProto) -> bytes:
 
 
 def attach(model: onnx.ModelProto, head: onnx.GraphProto, *, stem: str) -> None:
-    """Add a head to a model that gives ``embedding``; its inner names begin with ``stem``."""
-    shared = {EMBEDDING, *(item.name for item in head.output)}
-    if any(item.name == TOKENS for item in head.input):
+    """Add a head to a model that has what it takes; its inner names begin with ``stem``."""
+    given = {item.name for item in head.input}
+    shared = (given - {TOKENS}) | {item.name for item in head.output}
+    if TOKENS in given:
         _add_tokens(model.graph, f"{stem}/{TOKENS}")
 
     def renamed(names: Iterable[str]) -> list[str]:
@@ -61,6 +59,23 @@ def attach(model: onnx.ModelProto, head: onnx.GraphProto, *, stem: str) -> None:
         held.CopyFrom(constant)
         held.name = f"{stem}/{constant.name}"
     model.graph.output.extend(head.output)
+
+
+def set_aside(model: onnx.ModelProto, suffix: str) -> dict[str, str]:
+    """Give estimates and uncertainties other names, for a head that reads them; old to new names.
+
+    Their nodes stay as they are, and so do their values.
+    """
+    held = [item for item in model.graph.output if item.name in (ESTIMATES, UNCERTAINTIES)]
+    names = {item.name: f"{item.name}{suffix}" for item in held}
+    for item in held:
+        model.graph.output.remove(item)
+    for node in model.graph.node:
+        for values in (node.input, node.output):
+            renamed = [names.get(value, value) for value in values]
+            del values[:]
+            values.extend(renamed)
+    return names
 
 
 def _add_tokens(graph: onnx.GraphProto, name: str) -> None:

@@ -1,0 +1,142 @@
+"""One more arm in a bundle: the others stay bit for bit, and it is estimated from few outcomes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_run import run
+from test_pool_train import plan, table
+from tiny_bundle import write_tiny_bundle
+from tiny_encoder import EASY, HARD, tiny_bert
+
+from hybridroute.edge_runtime.bundle import MODEL, Bundle
+from hybridroute.edge_runtime.errors import BundleError, ConfigError, DataError
+from hybridroute.training.outcomes import ArmOutcome, OutcomeTable
+from hybridroute.training.pool.add_arm import NewArm, add_arm
+from hybridroute.training.pool.train import train_pool
+
+TEXTS = [f"{EASY} the sea", f"{HARD} the king {HARD}", "music", "a"]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:
+    """Poet, prover and sage by ridge."""
+    place = tmp_path_factory.mktemp("pool")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HYBRIDROUTE_CACHE", str(place / "cache"))
+        encoder = str(tiny_bert(place / "encoder"))
+        yield train_pool(plan(encoder, place / "bundle", table(missing=0.1)))[0]
+
+
+def with_scholar(n: int = 200, *, cost: float | None = 0.005, others: bool = False) -> OutcomeTable:
+    """A scholar who proves everything and cannot greet."""
+    rows = []
+    for row in table(2 * n).rows[n:]:
+        right = float(row.prompt.startswith(HARD))  # type: ignore[union-attr]
+        held = {"scholar": ArmOutcome(quality=(right,), cost_usd=None if cost is None else (cost,))}
+        rows.append(replace(row, arms={**(row.arms if others else {}), **held}))
+    return OutcomeTable(rows=tuple(rows), source="scholar")
+
+
+def columns(bundle: Bundle) -> dict[str, list[float]]:
+    pool = bundle.manifest.pool
+    assert pool is not None
+    estimates, uncertainties = bundle.scorer().estimate(TEXTS)
+    assert uncertainties is not None
+    names = [arm.name for arm in pool.arms]
+    return {name: [*estimates[:, at], *uncertainties[:, at]] for at, name in enumerate(names)}
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_an_arm_is_added_and_the_others_stay_bit_for_bit(
+    bundle: Bundle, tmp_path: Path, others: bool
+) -> None:
+    outcomes = with_scholar(others=others)
+    fresh, facts = add_arm(bundle, outcomes, NewArm(name="scholar", model="m"), tmp_path / "b")
+    pool = Bundle.load(tmp_path / "b").manifest.pool
+    assert pool is not None
+    assert [arm.name for arm in pool.arms] == ["poet", "prover", "scholar", "sage"]
+    assert (pool.arms[2].model, pool.arms[2].base_usd) == ("m", pytest.approx(0.005))
+    before, after = columns(bundle), columns(fresh)
+    assert all(after[name] == before[name] for name in before)
+    easy, hard = after["scholar"][:2]
+    assert hard > 0.8
+    assert easy < 0.2
+    assert facts["outcomes"] == 200
+    assert not pool.flat
+    assert "scholar" in pool.source
+    assert set(bundle.manifest.training_hashes) < set(fresh.manifest.training_hashes)
+    vector = fresh.manifest.golden[0]
+    assert fresh.scorer().assess(vector.text).estimates == pytest.approx(vector.estimates)
+    assert "| scholar | m |" in (tmp_path / "b" / "README.md").read_text()
+
+
+def test_an_arm_is_replaced_again_and_again(bundle: Bundle, tmp_path: Path) -> None:
+    outcomes = with_scholar()
+    once, _ = add_arm(bundle, outcomes, NewArm(name="scholar", model="m"), tmp_path / "once")
+    turned = [
+        replace(row, arms={"scholar": ArmOutcome(quality=(1.0 - row.arms["scholar"].quality[0],))})
+        for row in outcomes.rows
+    ]
+    other = OutcomeTable(rows=tuple(turned), source="turned")
+    arm = NewArm(name="scholar", model="m2", usd=0.5)
+    twice, _ = add_arm(once, other, arm, tmp_path / "twice")
+    pool = twice.manifest.pool
+    assert pool is not None
+    assert [held.name for held in pool.arms] == ["poet", "prover", "sage", "scholar"]
+    found = columns(twice)
+    assert found["scholar"][0] > 0.8
+    assert found["scholar"][1] < 0.2
+    assert all(found[name] == held for name, held in columns(bundle).items())
+    assert len(twice.manifest.training["added_arms"]) == 2
+
+
+def test_what_cannot_be_added_is_refused(bundle: Bundle, tmp_path: Path) -> None:
+    arm, out = NewArm(name="scholar", model="m"), tmp_path / "b"
+    with pytest.raises(DataError, match="no arm 'scholar'"):
+        add_arm(bundle, table(), arm, out)
+    with pytest.raises(DataError, match="10 outcomes of 'scholar'"):
+        add_arm(bundle, with_scholar(10), arm, out)
+    with pytest.raises(ConfigError, match="'scholar' has no cost"):
+        add_arm(bundle, with_scholar(cost=None), arm, out)
+    with pytest.raises(BundleError, match="two arms"):
+        add_arm(write_tiny_bundle(tmp_path / "tiny"), with_scholar(), arm, out)
+    ordinal = Bundle(bundle.path, replace(bundle.manifest, score_kind="margin"))
+    with pytest.raises(ConfigError, match="of the kind margin"):
+        add_arm(ordinal, with_scholar(), arm, out)
+    assert not out.exists()
+
+
+def test_the_command_adds_in_place(bundle: Bundle, tmp_path: Path) -> None:
+    outcomes = tmp_path / "scholar.jsonl"
+    lines = [
+        {"id": row.id, "prompt": row.prompt, "arms": {"new": {"quality": held.quality[0]}}}
+        for row in with_scholar().rows
+        for held in row.arms.values()
+    ]
+    outcomes.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    held = bundle.save_pretrained(tmp_path / "b")
+    arguments = ["--arm", "new", "--model", "big", "--cost", "0.03", "--json"]
+    done = run(
+        *("add-arm", "--bundle", str(held.path), "--outcomes", str(outcomes)),
+        *(*arguments, "--out", str(held.path)),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["outcomes"] == 200
+    pool = Bundle.load(held.path).manifest.pool
+    assert pool is not None
+    assert (pool.arms[-1].name, pool.arms[-1].model) == ("new", "big")
+
+
+def test_the_graph_grows_by_a_column_alone(bundle: Bundle, tmp_path: Path) -> None:
+    arm = NewArm(name="scholar", model="m", usd=0.1)
+    fresh, _ = add_arm(bundle, with_scholar(), arm, tmp_path / "b")
+    grown = len(fresh.read(MODEL)) - len(bundle.read(MODEL))
+    assert 0 < grown < 40_000
+    assert np.isfinite(columns(fresh)["scholar"]).all()

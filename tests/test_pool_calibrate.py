@@ -1,0 +1,105 @@
+"""A pool's tables: a weight for each setting, by hand and against brute force."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hybridroute.edge_runtime.errors import TrainingError
+from hybridroute.edge_runtime.grid import GRID
+from hybridroute.training.pool.calibrate import calibrate_pool, weights
+
+
+def routed(estimates, quality, expected, weight):
+    chosen = (estimates - weight * expected).argmax(axis=1)
+    rows = np.arange(len(chosen))
+    return quality[rows, chosen].mean(), expected[rows, chosen].mean()
+
+
+def pool(n=400, seed=0):
+    """Three arms, 1, 2 and 10 dollars; the dear one is right more often, and it is known where."""
+    draw = np.random.default_rng(seed)
+    chances = np.clip(draw.normal([0.4, 0.5, 0.8], 0.25, size=(n, 3)), 0.0, 1.0)
+    quality = (draw.random((n, 3)) < chances).astype(float)
+    return chances, quality, np.broadcast_to([1.0, 2.0, 10.0], (n, 3)).copy()
+
+
+def test_every_entry_does_what_it_says() -> None:
+    estimates, quality, expected = pool()
+    found = calibrate_pool(estimates, quality, expected)
+    assert found.flat_reason is None
+    assert found.dearest_usd == pytest.approx(10.0)
+    for table in (found.dial, found.advantage):
+        for at in (0, 137, 500, GRID):
+            held = routed(estimates, quality, expected, table.cost_weight[at])
+            assert table.quality[at] == pytest.approx(held[0], abs=1e-5)
+            assert table.cost_usd[at] == pytest.approx(held[1], abs=1e-5)
+
+
+def test_the_dial_runs_from_the_cheapest_to_the_best() -> None:
+    estimates, quality, expected = pool()
+    dial = calibrate_pool(estimates, quality, expected).dial
+    low, high = quality[:, 0].mean(), max(dial.quality)
+    assert dial.quality[0] == pytest.approx(low)
+    assert dial.cost_usd[0] == 1.0
+    assert dial.cost_weight[0] > 100 * dial.cost_weight[1]
+    assert dial.quality[-1] == high
+    for at in (250, 500, 900):
+        assert dial.quality[at] >= low + at / GRID * (high - low) - 1e-6
+    assert (np.diff(dial.cost_usd) >= 0.0).all()
+    # The least cost of all weights with that quality.
+    ways = [routed(estimates, quality, expected, w) for w in weights(estimates, expected)]
+    wanted = low + 0.5 * (high - low)
+    assert dial.cost_usd[500] == pytest.approx(
+        min(cost for q, cost in ways if q >= wanted), rel=1e-6
+    )
+
+
+def test_the_advantage_needs_no_qualities() -> None:
+    estimates, quality, expected = pool()
+    advantage = calibrate_pool(estimates, quality, expected).advantage
+    other = calibrate_pool(estimates, 1.0 - quality, expected).advantage
+    assert advantage.cost_weight == other.cost_weight
+    assert advantage.cost_weight[0] == 0.0
+    assert all(
+        cost <= (1.0 - at / GRID) * 10.0 + 1e-6 for at, cost in enumerate(advantage.cost_usd[:900])
+    )
+    assert advantage.cost_usd[-1] == 1.0
+
+
+def test_missing_cells_are_not_chosen_when_quality_is_counted() -> None:
+    estimates, quality, expected = pool()
+    quality[:100, 2] = np.nan
+    found = calibrate_pool(estimates, quality, expected)
+    assert np.isfinite(found.dial.quality).all()
+    assert found.dial.quality[-1] > found.dial.quality[0]
+
+
+def test_a_pool_with_nothing_to_turn_says_why() -> None:
+    estimates, quality, expected = pool()
+    level = calibrate_pool(estimates, quality, np.zeros_like(expected))
+    assert "cost the same" in str(level.flat_reason)
+    assert level.dearest_usd == 0.0
+    worse = calibrate_pool(estimates, quality[:, [2, 1, 0]] * [1.0, 0.0, 0.0], expected)
+    assert "no setting improves" in str(worse.flat_reason)
+    few = calibrate_pool(estimates[:8], quality[:8], expected[:8])
+    assert few.flat_reason is None or "2 SE" in few.flat_reason
+    with pytest.raises(TrainingError, match="1 row"):
+        calibrate_pool(estimates[:1], quality[:1], expected[:1])
+
+
+def test_equal_estimates_go_to_the_cheapest_arm() -> None:
+    _, quality, expected = pool()
+    found = calibrate_pool(np.full(quality.shape, 0.5), quality, expected)
+    assert set(found.advantage.cost_usd) == {1.0}
+
+
+def test_a_thousand_arms_are_calibrated() -> None:
+    draw = np.random.default_rng(0)
+    estimates = draw.random((60, 1000))
+    costs = np.sort(draw.random(1000))
+    found = calibrate_pool(
+        estimates, (draw.random((60, 1000)) < estimates).astype(float), np.tile(costs, (60, 1))
+    )
+    assert found.flat_reason is None
+    assert len(found.dial.cost_weight) == GRID + 1
