@@ -56,6 +56,22 @@ def test_the_parts_are_the_packages_own(folder: str) -> None:
         np.testing.assert_allclose(held.score(items)[same], 1.0, atol=1e-5)
 
 
+def test_another_part_of_the_same_pairs_is_not_computed_again(folder: str, monkeypatch) -> None:
+    functions = build_qualities(PARTS, options(folder))
+    model = functions[0].model
+    asked = []
+    package = model.scorer.score
+    monkeypatch.setattr(
+        model.scorer, "score", lambda *args, **kw: asked.append(1) or package(*args, **kw)
+    )
+    items = [Item(query="", response=one, reference="the cat") for one in TEXTS]
+    found = [function.score(items) for function in functions]
+    assert len(asked) == 1
+    assert not np.array_equal(found[0], found[1])
+    functions[0].score(items[:2])
+    assert len(asked) == 2
+
+
 def test_the_model_is_loaded_once_for_all_parts(folder: str) -> None:
     functions = build_qualities(PARTS, options(folder))
     assert len({id(function.model) for function in functions}) == 1

@@ -58,6 +58,16 @@ def test_json_is_all_that_stands_on_stdout(
     assert len(server.seen) == 60
 
 
+def test_a_limit_spreads_over_the_file_and_the_rest_comes_later(
+    tmp_path: Path, server: CloudServer, prompts: Path
+) -> None:
+    assert run(*arguments(server, "--limit", "4"), cwd=tmp_path).returncode == 0
+    asked = {held.prompt for held in read_responses(tmp_path / "responses.jsonl")}
+    assert asked == {f"question {i}" for i in (0, 5, 10, 15)}
+    assert run(*arguments(server), cwd=tmp_path).returncode == 0
+    assert len(server.seen) == 60
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_a_kill_loses_only_what_is_in_flight(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ import typer
 from hybridroute.cli.output import console, print_json, say
 
 if TYPE_CHECKING:
+    from hybridroute.prompt_file import PromptRow
     from hybridroute.training.sample import Runner
     from hybridroute.training.sample_summary import Sampled
 
@@ -51,6 +53,10 @@ def sample(
     out: Annotated[
         Path, typer.Option(help="The responses file; an existing one is gone on with.")
     ] = Path("responses.jsonl"),
+    limit: Annotated[
+        int | None,
+        typer.Option(help="Only so many prompts, spread over the files: to try it.", min=1),
+    ] = None,
     n: Annotated[int, typer.Option("--n", "-n", help="Responses per prompt and arm.")] = 10,
     temperature: Annotated[float, typer.Option(help="0 to 2.")] = 0.8,
     top_p: Annotated[float, typer.Option(help="Above 0, at most 1.")] = 0.95,
@@ -88,7 +94,7 @@ def sample(
     read = read_sample_prompts(prompts)
     if read.duplicates:
         say(f"{read.duplicates} prompts stand twice and are sampled once")
-    plan = SamplingPlan(prompts=read.rows, arms=arms, draw=draw)
+    plan = SamplingPlan(prompts=_spread(read.rows, limit), arms=arms, draw=draw)
     progress = SampleProgress()
     runner = _runner(engine, rate=rate, workers=workers)
     try:
@@ -112,6 +118,14 @@ def sample(
 
 
 sample.__doc__ = (sample.__doc__ or "") + _EXAMPLES
+
+
+def _spread(rows: Mapping[str, PromptRow], limit: int | None) -> Mapping[str, PromptRow]:
+    """``limit`` rows at even distances: files often hold one kind of prompt after the other."""
+    if limit is None or limit >= len(rows):
+        return rows
+    names = list(rows)
+    return {name: rows[name] for name in (names[at * len(rows) // limit] for at in range(limit))}
 
 
 def _runner(engine: RunnerName, *, rate: float | None, workers: int) -> Runner:

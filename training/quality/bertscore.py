@@ -74,13 +74,21 @@ class BertModel:
         self._tokenizer: Any = self.scorer._tokenizer
         self.longest = int(self._tokenizer.model_max_length)
         self._cut = self._seen = 0
+        self._last: tuple[tuple[str, ...], tuple[str, ...], NDArray[np.float64]] | None = None
 
     def compare(self, responses: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
         """Precision, recall and F1 of each pair, shape (n, 3), in [-1, 1].
 
         Both sides are cut at the encoder's longest input, as the package cuts them; ``notes``
-        says how many were. A text that the tokenizer reads as nothing gets 0.
+        says how many were. A text that the tokenizer reads as nothing gets 0. Asked for the same
+        pairs again, for another part of the score, it gives what it found.
         """
+        asked_for = (tuple(responses), tuple(references))
+        if self._last is None or self._last[:2] != asked_for:
+            self._last = (*asked_for, self._compared(*asked_for))
+        return self._last[2].copy()
+
+    def _compared(self, responses: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
         empty = np.array([self._length(text) <= 2 for text in responses], dtype=np.bool_)
         for text in set(references):
             self._length(text)
