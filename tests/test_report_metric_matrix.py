@@ -40,6 +40,22 @@ def test_each_router_is_best_by_the_metric_it_knows() -> None:
                 assert cell.share == pytest.approx(1.0)
             else:
                 assert cell.share < 0.95
+    others = [cell.share for row in matrix.rows for cell in row.cells if not cell.own]
+    assert matrix.by_own == pytest.approx(1.0)
+    assert matrix.by_others == pytest.approx(np.mean(others))
+
+
+def test_means_need_two_routers_that_state_a_metric() -> None:
+    rows = rows_of(fractional_table(30))
+    scores = np.arange(30.0)
+    for names in (("bartscore",), ("bartscore", None), ("unknown", "other")):
+        routers = [
+            Router(name=str(at), kind="bundle", scores=scores, labelled_with=name)
+            for at, name in enumerate(names)
+        ]
+        matrix = metric_matrix(routers, rows)
+        assert matrix is not None
+        assert (matrix.by_own, matrix.by_others) == (None, None)
 
 
 def test_the_stated_metric_comes_before_one_of_equal_values() -> None:

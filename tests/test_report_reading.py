@@ -78,6 +78,7 @@ def test_a_router_that_recovers_nothing() -> None:
         (0.0, "0.000"),
         (-0.0, "0.000"),
         (-2.5, "\N{MINUS SIGN}2.500"),
+        (3.2e-4, "0.0003"),
         (2e-5, "2.0e\N{MINUS SIGN}05"),
     ],
 )

@@ -52,12 +52,18 @@ class MatrixRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matrix:
-    """``left_out`` names metrics that some row lacks, with how many rows do."""
+    """``left_out`` names metrics that some row lacks, with how many rows do.
+
+    ``by_own`` and ``by_others`` are mean shares of the routers that state a metric of the table:
+    judged by it, and by the others; None where there are not two such routers.
+    """
 
     metrics: tuple[str, ...]
     rows: tuple[MatrixRow, ...]
     left_out: tuple[tuple[str, int], ...]
     quality_is: str | None
+    by_own: float | None
+    by_others: float | None
 
 
 def metric_matrix(routers: Sequence[Router], rows: Rows) -> Matrix | None:
@@ -74,19 +80,34 @@ def metric_matrix(routers: Sequence[Router], rows: Rows) -> Matrix | None:
         for router in routers:
             cell = _cell(metric, router, (edge, cloud), oracle, (rows.weights, ideal))
             found[router.name].append(cell)
+    lines = tuple(
+        MatrixRow(
+            name=router.name, labelled_with=router.labelled_with, cells=tuple(found[router.name])
+        )
+        for router in routers
+    )
+    own, others = _mean_shares(lines)
     return Matrix(
         metrics=tuple(means),
-        rows=tuple(
-            MatrixRow(
-                name=router.name,
-                labelled_with=router.labelled_with,
-                cells=tuple(found[router.name]),
-            )
-            for router in routers
-        ),
+        rows=lines,
         left_out=left_out,
         quality_is=quality_is(rows, means),
+        by_own=own,
+        by_others=others,
     )
+
+
+def _mean_shares(rows: Sequence[MatrixRow]) -> tuple[float | None, float | None]:
+    stated = [row for row in rows if any(cell.own for cell in row.cells)]
+    held: dict[bool, list[float]] = {True: [], False: []}
+    for row in stated:
+        for cell in row.cells:
+            if cell.share is not None:
+                held[cell.own].append(cell.share)
+    if len(stated) < 2 or not all(held.values()):
+        return None, None
+    own, others = (math.fsum(held[kind]) / len(held[kind]) for kind in (True, False))
+    return own, others
 
 
 def _cell(

@@ -14,9 +14,11 @@ def percent(value: float) -> str:
 
 
 def amount(value: float) -> str:
-    """A quality as text: three decimals, or two digits where those would show nothing."""
+    """A quality as text: three decimals, four or two digits where those would show nothing."""
     if value == 0.0 or abs(value) >= 0.0005:
         return with_minus(f"{value:.3f}")
+    if abs(value) >= 0.00005:
+        return with_minus(f"{value:.4f}")
     return with_minus(f"{value:.1e}")
 
 
