@@ -152,13 +152,17 @@ def _show(sampled: Sampled) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    heads = ("arm", "model", "already", "drawn", "left", "errors", "tokens/s", "USD", "seconds")
-    table = Table(*heads, box=SIMPLE_HEAD)
+    other = any(tally.model != tally.arm for tally in sampled.tallies)
+    table = Table(box=SIMPLE_HEAD)
+    for head in ("arm", "model") if other else ("arm",):
+        table.add_column(head, overflow="fold")  # a name that is cut names nothing
+    for head in ("there", "drawn", "left", "errors", "tokens/s", "USD", "s"):
+        table.add_column(head, no_wrap=True)
     for tally in sampled.tallies:
         counts = (tally.already, tally.drawn, tally.left, tally.errors)
         speed, cost = f"{tally.tokens_per_second:.0f}", f"{tally.cost_usd:.4f}"
-        seconds = f"{tally.seconds:.0f}"
-        table.add_row(tally.arm, tally.model, *map(str, counts), speed, cost, seconds)
+        names = (tally.arm, tally.model) if other else (tally.arm,)
+        table.add_row(*names, *map(str, counts), speed, cost, f"{tally.seconds:.0f}")
     shown = console()
     shown.print(table)
     shown.print(f"The responses are in {sampled.out}.", markup=False)
