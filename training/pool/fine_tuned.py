@@ -142,6 +142,7 @@ def _exported(
             p99=float(np.percentile(off, 99)),
             largest=float(off.max()),
             apgr_moved=0.0,
+            rows=len(texts),
         )
 
     plain = to_onnx(module, max_tokens=tokenizer.max_tokens, outputs=[ESTIMATES, EMBEDDING])
