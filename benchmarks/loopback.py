@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 
 CHUNKS = 200
@@ -112,7 +113,7 @@ def _blocking(upstream: str) -> None:
 
 
 def _say(port: int) -> None:
-    print(json.dumps({"url": f"http://127.0.0.1:{port}"}), flush=True)
+    print(json.dumps({"url": f"http://127.0.0.1:{port}", "pid": os.getpid()}), flush=True)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,11 @@ def measure(effort: Effort | None = None) -> Report:
                     "RouteLLM's shape": Asked(url=shaped["url"], fields={}),
                 },
                 chosen,
-                served["pid"],
+                {
+                    "server": served["pid"],
+                    "server, routed": served["pid"],
+                    "RouteLLM's shape": shaped["pid"],
+                },
             )
         )
     return Report(
@@ -115,7 +119,7 @@ class _Rows:
         self.reached = self.reached and held
 
 
-async def _rows(kinds: dict[str, Asked], effort: Effort, process: int) -> _Rows:
+async def _rows(kinds: dict[str, Asked], effort: Effort, processes: dict[str, int]) -> _Rows:
     rows = _Rows()
     times = await _one_at_a_time(kinds)
     times["the SDK in process"] = _of_the_sdk(kinds["upstream"].url)
@@ -134,17 +138,19 @@ async def _rows(kinds: dict[str, Asked], effort: Effort, process: int) -> _Rows:
         held=whole == STREAMS,
     )
     for name, rate in (("server", 200), ("server, routed", 80), ("RouteLLM's shape", 80)):
+        before = _cpu_s(processes[name])
         load = await held_rate(kinds[name], rate, effort.hold_s)
+        cpu_ms = (_cpu_s(processes[name]) - before) * 1000.0 / (rate * effort.hold_s)
         kept = load.errors == 0 and load.behind_s < 1.0
         judged = "" if name.startswith("Route") else "no error, keeps up"
         rows.add(
             f"{name}: {rate} a second for {effort.hold_s:g} s",
             f"{load.errors} errors, p50 {load.p50:.1f}, p99 {load.p99:.0f} ms, "
-            f"{load.behind_s:.1f} s behind",
+            f"{load.behind_s:.1f} s behind, {cpu_ms:.1f} ms of processor time each",
             judged,
             held=kept or not judged,
         )
-    grown = await _growth(kinds["server"], effort.requests, process)
+    grown = await _growth(kinds["server"], effort.requests, processes["server"])
     if grown is not None:
         rows.add("the server's processor time for one request", f"{grown.cpu_ms:.2f} ms")
         rows.add(
@@ -153,7 +159,13 @@ async def _rows(kinds: dict[str, Asked], effort: Effort, process: int) -> _Rows:
             "under 5 %",
             held=grown.share < 0.05,
         )
+    if hasattr(os, "getloadavg"):
+        rows.add("programs that wanted a core meanwhile (load average)", _load_average())
     return rows
+
+
+def _load_average() -> str:
+    return " ".join(f"{one:.1f}" for one in os.getloadavg())
 
 
 async def _one_at_a_time(kinds: dict[str, Asked]) -> dict[str, float]:

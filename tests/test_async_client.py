@@ -407,3 +407,26 @@ def test_many_streams_at_once_lose_nothing() -> None:
 def test_wrong_concurrency() -> None:
     with pytest.raises(ConfigError, match="max_concurrency is 0"):
         _client(max_concurrency=0)
+
+
+def test_a_task_cancelled_while_it_is_routed_asks_no_arm() -> None:
+    asked, held = threading.Event(), threading.Event()
+
+    class Held(FakeScorer):
+        def assess(self, text: str) -> Assessment:
+            asked.set()
+            assert held.wait(10)
+            return super().assess(text)
+
+    arm = cloud_arm()
+
+    async def use(client: AsyncHybridClient) -> None:
+        task = asyncio.create_task(client.chat.completions.create(messages=HARD))
+        await _until(asked.is_set)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        held.set()
+
+    _run(use, bundle=bundle(Held()), cloud=arm)
+    assert arm.requests == []
