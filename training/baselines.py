@@ -11,17 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hybridroute.edge_runtime.errors import ConfigError, DataError, TrainingError
+from hybridroute.edge_runtime.errors import ConfigError, DataError
 from hybridroute.training.curve import columns, curve_of
 from hybridroute.training.metrics import area_over_random
+from hybridroute.training.pool.logistic_solution import logistic_solution, sigmoid
+from hybridroute.training.pool.ridge_solution import ALPHAS, ridge_solution
+from hybridroute.training.pool.soft_neighbours import soft_neighbours
 
 Floats = NDArray[np.float64]
 
-NEAREST_WEIGHT = 1e-6
-"""What every neighbour weighs at least, so that equally near ones have a mean."""
 _BLOCK = 512
-_NEWTON_STEPS = 50
-_ALPHAS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,19 +118,10 @@ class NeighbourBaseline:
         found = np.empty(len(unit), dtype=np.float64)
         for start in range(0, len(unit), _BLOCK):
             cosine = unit[start : start + _BLOCK] @ self.embeddings.T
-            nearest = np.argpartition(-cosine, self.k - 1, axis=1)[:, : self.k]
-            weights = self._weights(cosine, nearest) if self.soft else None
+            nearest, near = soft_neighbours(cosine, self.k)
+            weights = near if self.soft else None
             found[start : start + _BLOCK] = np.average(self.gap[nearest], axis=1, weights=weights)
         return found
-
-    def _weights(self, cosine: Floats, nearest: NDArray[np.intp]) -> Floats:
-        """Of each query's neighbours, shape (n, k)."""
-        near = np.take_along_axis(cosine, nearest, axis=1)
-        last = np.full((len(cosine), 1), -1.0)  # all rows are neighbours: the least there can be
-        if self.k < cosine.shape[1]:
-            last = -np.partition(-cosine, self.k, axis=1)[:, self.k : self.k + 1]
-        weights: Floats = np.maximum(near - last, 0.0) + NEAREST_WEIGHT
-        return weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -143,7 +133,7 @@ class LogisticBaseline:
 
     @classmethod
     def fit(cls, embeddings: ArrayLike, labels: ArrayLike, *, l2: float = 1.0) -> LogisticBaseline:
-        """Minimise the summed cross-entropy plus l2 / 2 times the squared weights, by Newton steps.
+        """Minimise the summed cross-entropy plus l2 / 2 times the squared weights.
 
         Parameters
         ----------
@@ -161,20 +151,17 @@ class LogisticBaseline:
         TrainingError
             If it does not converge.
         """
-        if not l2 > 0.0:
-            raise ConfigError(f"l2 is {l2}; it must be above 0")
         target = columns(labels=labels)["labels"]
         if target.min() < 0.0 or target.max() > 1.0:
             raise DataError("labels must be from 0 to 1")
         unit = _unit_rows(embeddings)
         _same_length(unit, target)
-        design = np.column_stack([unit, np.ones(len(unit))])
-        beta = _newton(design, target, l2)
-        return cls(weights=beta[:-1], bias=float(beta[-1]))
+        found = logistic_solution(unit, target[:, None], l2=l2)
+        return cls(weights=found.weights[:, 0], bias=float(found.bias[0]))
 
     def score(self, embeddings: ArrayLike) -> Floats:
         """The estimated label of embeddings of shape (n, d)."""
-        return _sigmoid(_unit_rows(embeddings) @ self.weights + self.bias)
+        return sigmoid(_unit_rows(embeddings) @ self.weights + self.bias)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -192,7 +179,7 @@ class RidgeBaseline:
         edge_q: ArrayLike,
         cloud_q: ArrayLike,
         *,
-        alphas: Sequence[float] = _ALPHAS,
+        alphas: Sequence[float] = ALPHAS,
     ) -> RidgeBaseline:
         """Take the penalty with the least squared error where each row is left out in turn.
 
@@ -211,50 +198,16 @@ class RidgeBaseline:
         DataError
             If shapes differ or a value is not finite.
         """
-        if not alphas or min(alphas) <= 0.0:
-            raise ConfigError(f"alphas are {list(alphas)}; give one or more above 0")
         held = columns(edge_q=edge_q, cloud_q=cloud_q)
         gap = held["edge_q"] - held["cloud_q"]
         unit = _unit_rows(embeddings)
         _same_length(unit, gap)
-        middle, mean = unit.mean(axis=0), float(gap.mean())
-        left, size, right = np.linalg.svd(unit - middle, full_matrices=False)
-        wanted = left.T @ (gap - mean)
-
-        def left_out(alpha: float) -> float:
-            shrunk = size**2 / (size**2 + alpha)
-            off = gap - mean - left @ (shrunk * wanted)
-            weight = 1.0 / len(gap) + np.square(left) @ shrunk  # the hat matrix's diagonal
-            return float(np.square(off / np.maximum(1.0 - weight, 1e-9)).mean())
-
-        alpha = min(alphas, key=left_out)
-        weights = right.T @ (size / (size**2 + alpha) * wanted)
-        return cls(weights=weights, bias=mean - float(middle @ weights), alpha=alpha)
+        found = ridge_solution(unit, gap[:, None], alphas=alphas)
+        return cls(weights=found.weights[:, 0], bias=float(found.bias[0]), alpha=found.alpha)
 
     def predicted_gap(self, embeddings: ArrayLike) -> Floats:
         """Predicted q(edge) - q(cloud) of embeddings of shape (n, d), in units of q."""
         return _unit_rows(embeddings) @ self.weights + self.bias
-
-
-def _newton(design: Floats, target: Floats, l2: float) -> Floats:
-    # A trace of penalty on the bias keeps the step finite where all labels are equal.
-    penalty = np.append(np.full(design.shape[1] - 1, l2), 1e-6)
-    beta = np.zeros(design.shape[1])
-    for _ in range(_NEWTON_STEPS):
-        chance = _sigmoid(design @ beta)
-        slope = design.T @ (chance - target) + penalty * beta
-        spread = np.maximum(chance * (1.0 - chance), 1e-9)
-        bend = (design * spread[:, None]).T @ design + np.diag(penalty)
-        step = np.linalg.solve(bend, slope)
-        beta -= step
-        if np.abs(step).max() < 1e-8:
-            return beta
-    raise TrainingError(f"logistic regression did not converge with l2 {l2}; give a larger one")
-
-
-def _sigmoid(values: Floats) -> Floats:
-    # tanh does not overflow, and numpy has no logistic function of its own.
-    return 0.5 * (1.0 + np.tanh(0.5 * values))
 
 
 def _unit_rows(embeddings: ArrayLike) -> Floats:

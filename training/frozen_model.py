@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hybridroute.edge_runtime.protocols import ScoreKind
-from hybridroute.training.baselines import NEAREST_WEIGHT
 from hybridroute.training.fit_config import PoolingKind
+from hybridroute.training.pool.soft_neighbours import NEAREST_WEIGHT
 from hybridroute.training.router_model import ScoringNetwork, unit_length
 
 Floats = NDArray[np.float64]

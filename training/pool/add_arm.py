@@ -27,7 +27,8 @@ from hybridroute.training.pool.embedding import Embedder
 from hybridroute.training.pool.expected_cost import ExpectedCost
 from hybridroute.training.pool.head_graph import HeadGraph
 from hybridroute.training.pool.new_bundle import PoolFacts, pool_manifest
-from hybridroute.training.pool.ridge import RidgeSolution, column_scale, ridge_nodes, ridge_solution
+from hybridroute.training.pool.ridge import column_scale, ridge_nodes
+from hybridroute.training.pool.ridge_solution import RidgeSolution, ridge_solution
 from hybridroute.training.pool.router_graph import attach, set_aside
 from hybridroute.training.pool.score_table import ScoreTable
 

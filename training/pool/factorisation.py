@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hybridroute.training.pool.battles import wins
 from hybridroute.training.pool.estimator import EstimateKind, Estimates, Queries
 from hybridroute.training.pool.head_graph import HeadGraph
-from hybridroute.training.pool.logistic import sigmoid
+from hybridroute.training.pool.logistic_solution import sigmoid
 from hybridroute.training.pool.masked import checked
 
 Floats = NDArray[np.float64]

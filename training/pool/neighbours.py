@@ -13,34 +13,13 @@ from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.training.pool.estimator import EstimateKind, Estimates, Queries
 from hybridroute.training.pool.head_graph import HeadGraph, rounded_rows
 from hybridroute.training.pool.masked import arm_means, arm_spreads, checked
+from hybridroute.training.pool.soft_neighbours import NEAREST_WEIGHT, soft_neighbours
 
 Floats = NDArray[np.float64]
 
-NEAREST_WEIGHT = 1e-6
-"""What every neighbour weighs at least, so that equally near ones have a mean."""
 _NOTHING = 1e-14
 """Beside sums of squared weights: keeps 0 / 0 from an arm that no neighbour has."""
 _CELLS = 10_000_000
-
-
-def soft_neighbours(cosine: Floats, k: int) -> tuple[NDArray[np.intp], Floats]:
-    """Of each query the k nearest rows and their weights, both of shape (n, k).
-
-    A neighbour weighs by how much nearer it is than the first row left out: one that comes or goes
-    weighs nothing then, and the prediction has no steps.
-
-    Parameters
-    ----------
-    cosine : ndarray, shape (n, rows)
-    k : int
-        At most the number of rows.
-    """
-    nearest = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
-    near = np.take_along_axis(cosine, nearest, axis=1)
-    last = np.full((len(cosine), 1), -1.0)  # all rows are neighbours: the least there can be
-    if k < cosine.shape[1]:
-        last = -np.partition(-cosine, k, axis=1)[:, k : k + 1]
-    return nearest, np.maximum(near - last, 0.0) + NEAREST_WEIGHT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
