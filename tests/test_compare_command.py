@@ -45,6 +45,7 @@ def test_one_json_document_with_an_entry_for_each(pickle: str, tmp_path: Path) -
         (("--cost", "org/model-0=much"), 2, "is not ARM=USD"),
         (("--seeds", "0"), 2, "--seeds"),
         (("another.csv",), 2, "stands alone"),
+        (("--save", "bundle"), 2, "a bundle needs outcomes with prompts"),
     ],
 )
 def test_what_is_wrong_is_one_line(

@@ -8,35 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.errors import DataError
+from hybridroute.edge_runtime.model_store import cache_folder
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
+from hybridroute.training.judging.latency import device_timer
 from hybridroute.training.judging.records import Records
+from hybridroute.training.judging.rounds import Timer
 from hybridroute.training.pool.estimator import Queries
 
+KEPT = "states"
 
-def embedded(texts: Sequence[str], *, encoder: str, max_tokens: int) -> tuple[Queries, None]:
-    """Embed n texts; there is no graph to time yet.
+
+def embedded(texts: Sequence[str], *, encoder: str, max_tokens: int) -> tuple[Queries, Timer]:
+    """Embed n texts with the graph of the device, and make the timer that routes some of them.
 
     Raises
     ------
-    TrainingError
-        If the encoder cannot be loaded.
+    TrainingError, ConfigError
+        If the encoder cannot be loaded or exported.
     """
-    from tokenizers import Tokenizer
+    from hybridroute.training.pool.frozen_encoder import frozen_encoder
 
-    from hybridroute.training.embeddings import frozen_embeddings
-    from hybridroute.training.encoders import load_encoder
-
-    held = load_encoder(encoder, position_buckets=32, dropout=0.0)
-    tokenizer = RouterTokenizer(Tokenizer.from_str(held.tokenizer_json), max_tokens=max_tokens)
-    states = frozen_embeddings(texts, encoder=encoder, max_tokens=max_tokens)
-    norms = np.linalg.norm(states, axis=1, keepdims=True)
-    queries = Queries(
-        embeddings=(states / np.where(norms > 0.0, norms, 1.0)).astype(np.float32),
-        characters=np.array([len(text) for text in texts], dtype=np.int64),
-        tokens=np.array([len(tokenizer.encode(text).ids) for text in texts], dtype=np.int64),
-        texts=tuple(texts),
-    )
-    return queries, None
+    held = frozen_encoder(encoder, max_tokens=max_tokens)
+    queries = held.embedder(cache=cache_folder() / KEPT).queries(texts)
+    tokenizer = RouterTokenizer.from_bytes(held.tokenizer.encode(), max_tokens=max_tokens)
+    return queries, device_timer(held.graph, tokenizer, texts)
 
 
 def from_states(

@@ -29,12 +29,15 @@ class Given:
         None where nothing is set apart.
     states : tuple of (ndarray, ndarray) or None
         Embeddings of both, where the file holds them and no prompts to make others from.
+    outcomes : OutcomeTable or None
+        What ``train`` was made of, where it was an outcome table.
     notes : tuple of str
     """
 
     train: ScoreTable
     test: ScoreTable | None
     states: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+    outcomes: OutcomeTable | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -68,12 +71,12 @@ def from_outcomes(
     train = ScoreTable.of(table, columns)
     _check_arms(columns)
     if test is None:
-        return Given(train=train, test=None)
+        return Given(train=train, test=None, outcomes=table)
     strange = [name for name in test.arm_names if name not in columns]
     if strange:
         notes.append(f"arms that are judged by no row to train on are left out: {strange}")
     judged = ScoreTable.of(test, tuple(name for name in test.arm_names if name in columns))
-    return Given(train=train, test=judged, notes=tuple(notes))
+    return Given(train=train, test=judged, outcomes=table, notes=tuple(notes))
 
 
 def from_routereval(path: Path, candidates: Candidates, arms: Sequence[str] | None) -> Given:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from hybridroute.training.judging.reading import Given
     from hybridroute.training.judging.records import Records
     from hybridroute.training.judging.rounds import Timer
+    from hybridroute.training.outcomes import OutcomeTable
     from hybridroute.training.pool.estimator import Queries
 
 _PROTOCOL = "Protocol"
@@ -99,6 +102,10 @@ def compare(
             rich_help_panel=_REPORT,
         ),
     ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a new bundle: the winner, trained on the rows to train on."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Judge estimators side by side on your own outcomes, by one protocol, with intervals."""
@@ -107,8 +114,7 @@ def compare(
     from hybridroute.training.judging.records import records_of
     from hybridroute.training.judging.rounds import Plan
 
-    if report is not None:
-        _check_place(report)
+    _check_places(report, save)
     names = [part for text in estimators or NAMES for part in text.split(",") if part]
     contenders = contenders_of(names)
     prices = {
@@ -117,6 +123,8 @@ def compare(
         for name, held in [named(text, "--cost", "USD")]
     }
     given = _given([*outcomes, *(more or [])], test, arms, alias or [], pool)
+    if save is not None and given.outcomes is None:
+        raise typer.BadParameter("a bundle needs outcomes with prompts", param_hint="--save")
     records = records_of(
         given.train, given.test, prices=prices or None, keep_duplicates=keep_duplicates
     )
@@ -130,8 +138,12 @@ def compare(
         timer=timer,
     )
     found = run(records, queries, contenders, plan, on_step=progress)
-    place = None if report is None else _report(found, report)
-    _show(found, given.notes, place, json=json)
+    places = {} if report is None else {"report": _report(found, report)}
+    if save is not None and given.outcomes is not None:
+        places["bundle"] = _save(
+            given.outcomes, found, save, costs=prices, encoder=encoder, max_tokens=max_tokens
+        )
+    _show(found, given.notes, places, json=json)
 
 
 def _usd(text: str, held: str) -> float:
@@ -172,10 +184,42 @@ def _embedded(
     return embedded(records.table.texts, encoder=encoder, max_tokens=max_tokens)
 
 
-def _check_place(folder: Path) -> None:
+def _check_places(report: Path | None, save: Path | None) -> None:
+    from hybridroute.edge_runtime.bundle import check_place
     from hybridroute.training.report_page.files import check_report_place
 
-    check_report_place(folder)
+    if report is not None:
+        check_report_place(report)
+    if save is not None:
+        check_place(save)
+
+
+def _save(
+    outcomes: OutcomeTable,
+    found: Comparison,
+    out: Path,
+    *,
+    costs: dict[str, float],
+    encoder: str,
+    max_tokens: int,
+) -> Path:
+    """Train the winner, with its own settings, on the rows that it was compared on to train."""
+    from hybridroute.training.fit_config import FitConfig
+    from hybridroute.training.pool.train import PoolPlan, train_pool
+
+    progress(f"training {found.winner} for its bundle")
+    plan = PoolPlan(
+        outcomes=outcomes,
+        estimator=found.winner,
+        arms=tuple(arm.name for arm in found.arms),
+        costs=costs,
+        config=FitConfig(encoder=encoder, max_tokens=max_tokens),
+        out=out,
+        work=out.with_name(f"{out.name}-work"),
+        name=f"Router: {found.winner}, {len(found.arms)} arms",
+        command=shlex.join(["hybridroute", *sys.argv[1:]]),
+    )
+    return train_pool(plan)[0].path
 
 
 def _report(found: Comparison, folder: Path) -> Path:
@@ -184,15 +228,16 @@ def _report(found: Comparison, folder: Path) -> Path:
     return write_comparison(found, folder)
 
 
-def _show(found: Comparison, notes: tuple[str, ...], place: Path | None, *, json: bool) -> None:
+def _show(
+    found: Comparison, notes: tuple[str, ...], places: dict[str, Path], *, json: bool
+) -> None:
     if json:
-        where = {} if place is None else {"report": str(place)}
+        where = {name: str(place) for name, place in places.items()}
         print_json({**found.to_dict(), "reading": list(notes), **where})
         return
+    from hybridroute.cli.output import console
     from hybridroute.training.judging.shown import show
 
     show(found, notes)
-    if place is not None:
-        from hybridroute.cli.output import console
-
-        console().print(f"The report is in {place}", markup=False, soft_wrap=True)
+    for name, place in places.items():
+        console().print(f"The {name} is in {place}", markup=False, soft_wrap=True)
