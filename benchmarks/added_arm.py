@@ -22,7 +22,6 @@ DRAWS = 5
 def main() -> None:
     from hybridroute.edge_runtime.model_store import cache_folder
     from hybridroute.training.pool.frozen_encoder import frozen_encoder
-    from hybridroute.training.pool.ridge import column_scale
     from hybridroute.training.pool.score_table import ScoreTable
     from hybridroute.training.readers import read_outcomes
 
@@ -40,9 +39,7 @@ def main() -> None:
         cache=cache_folder() / "states"
     )
     states = embedder.states(train.texts).astype(np.float64)
-    scale = column_scale(states, states.shape[1])  # as the estimator called ridge does
-    states = states * scale
-    judged = [(embedder.states(one.texts) * scale, one.quality) for one in tests]
+    judged = [(embedder.states(one.texts).astype(np.float64), one.quality) for one in tests]
     print(f"{len(train)} train rows; mean over {len(tests)} test sets, {DRAWS} draws")
     print("| new arm | without it | " + " | ".join(map(str, COUNTS)) + " | full fit |")
     for at, arm in enumerate(train.arms):
