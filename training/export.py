@@ -20,16 +20,14 @@ import torch
 from hybridroute.edge_runtime.errors import TrainingError
 from hybridroute.edge_runtime.onnx_scorer import ATTENTION_MASK, INPUT_IDS, SCORE
 from hybridroute.training.device_deberta import DeviceDeberta, device_form
-from hybridroute.training.router_model import ScoringModule, StatesModule
+from hybridroute.training.router_model import ExportedModule
 
 _LAST = ".last"
 _ATTENTION_OPSET = 23
 """The first with attention as one operator; onnxruntime has it from 1.23 on."""
 
 
-def to_onnx(
-    module: ScoringModule | StatesModule, *, max_tokens: int, outputs: Sequence[str] = (SCORE,)
-) -> bytes:
+def to_onnx(module: ExportedModule, *, max_tokens: int, outputs: Sequence[str] = (SCORE,)) -> bytes:
     """Export a router in fp32 with dynamic batch and length, its encoder in its device form.
 
     ``outputs`` names what the module gives, in order. Constants are folded before anything is

@@ -112,7 +112,8 @@ def pooled_states(
 
 def unit_length(states: Tensor) -> Tensor:
     """States of shape (batch, width) divided by their norms."""
-    return states / states.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    found: Tensor = states / states.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    return found
 
 
 def mean_pooled(hidden: Tensor, attention_mask: Tensor) -> Tensor:
@@ -140,7 +141,13 @@ class FrozenStates(StateNetwork):
         self.pooling = pooling
 
 
-class StatesModule(nn.Module):
+class ExportedModule(nn.Module):
+    """What is exported: a network's ``forward(input_ids, attention_mask)`` to its outputs."""
+
+    model: StateNetwork
+
+
+class StatesModule(ExportedModule):
     """What is exported of a frozen encoder: token ids to states of unit length, (batch, width)."""
 
     def __init__(self, model: StateNetwork) -> None:
@@ -152,9 +159,10 @@ class StatesModule(nn.Module):
         return unit_length(self.model.states(input_ids, attention_mask))
 
 
-class ScoringModule(nn.Module):
+class ScoringModule(ExportedModule):
     """What is exported: token ids to a score in [0, 1], sigmoid(slope * evidence + offset)."""
 
+    model: ScoringNetwork
     slope: Tensor
     offset: Tensor
 

@@ -23,7 +23,7 @@ from hybridroute.training.fit_config import FitConfig, PoolingKind
 from hybridroute.training.parity import INT8, Parity, parity_texts
 from hybridroute.training.pool.score_table import ScoreTable
 from hybridroute.training.quantize import to_int8
-from hybridroute.training.router_model import StateNetwork, unit_length
+from hybridroute.training.router_model import ExportedModule, StateNetwork, unit_length
 from hybridroute.training.targets import QualityRange
 
 Floats = NDArray[np.float64]
@@ -57,8 +57,10 @@ class PoolModel(StateNetwork):
         return logits
 
 
-class PoolModule(nn.Module):
+class PoolModule(ExportedModule):
     """What is exported: token ids to qualities (batch, arms) and the state, of unit length."""
+
+    model: PoolModel
 
     def __init__(self, model: PoolModel, scale: QualityRange) -> None:
         super().__init__()
