@@ -121,21 +121,7 @@ class _Rows:
 
 async def _rows(kinds: dict[str, Asked], effort: Effort, processes: dict[str, int]) -> _Rows:
     rows = _Rows()
-    times = await _one_at_a_time(kinds)
-    times["the SDK in process"] = _of_the_sdk(kinds["upstream"].url)
-    for name, found in times.items():
-        rows.add(f"{name}: p50 (p10) of one at a time", f"{found.p50:.2f} ({found.p10:.2f}) ms")
-    added = times["server"].over(times["upstream"])
-    rows.add(
-        "added by the server", f"{added.p50:.2f} ({added.p10:.2f}) ms", "p50 at most 3 ms",
-        held=added.p50 <= 3.0,
-    )  # fmt: skip
-    for name, more, less in (
-        ("of that, by the server over the SDK", "server", "the SDK in process"),
-        ("the router on top", "server, routed", "server"),
-    ):
-        found = times[more].over(times[less])
-        rows.add(name, f"{found.p50:.2f} ({found.p10:.2f}) ms")
+    await _add_times(rows, kinds)
     if not effort.hold_s:
         return rows
     whole, seconds = await _streams(kinds["server"])
@@ -170,6 +156,24 @@ async def _rows(kinds: dict[str, Asked], effort: Effort, processes: dict[str, in
     if hasattr(os, "getloadavg"):
         rows.add("programs that wanted a core meanwhile (load average)", _load_average())
     return rows
+
+
+async def _add_times(rows: _Rows, kinds: dict[str, Asked]) -> None:
+    times = await _one_at_a_time(kinds)
+    times["the SDK in process"] = _of_the_sdk(kinds["upstream"].url)
+    for name, found in times.items():
+        rows.add(f"{name}: p50 (p10) of one at a time", f"{found.p50:.2f} ({found.p10:.2f}) ms")
+    added = times["server"].over(times["upstream"])
+    rows.add(
+        "added by the server", f"{added.p50:.2f} ({added.p10:.2f}) ms", "p50 at most 3 ms",
+        held=added.p50 <= 3.0,
+    )  # fmt: skip
+    for name, more, less in (
+        ("of that, by the server over the SDK", "server", "the SDK in process"),
+        ("the router on top", "server, routed", "server"),
+    ):
+        found = times[more].over(times[less])
+        rows.add(name, f"{found.p50:.2f} ({found.p10:.2f}) ms")
 
 
 def _load_average() -> str:
