@@ -10,7 +10,7 @@ import sys
 from datetime import UTC, datetime
 from queue import SimpleQueue
 
-from hybridroute import CallableArm, HybridClient, LlamaArm, Prices
+from hybridroute import Arm, CallableArm, HybridClient, LlamaArm, Prices
 from hybridroute.edge_runtime.chat import ChatRequest, text_of
 
 QUERIES = ("What time is it?", "Name a colour.", "I want my money back!")
@@ -30,7 +30,7 @@ def hand_over(request: ChatRequest) -> str:
 
 def main() -> None:
     """Ask three questions; show who answered each, and what the router thought of every arm."""
-    arms = [
+    arms: list[Arm] = [
         CallableArm("clock", tell_the_time, place="device", prices=Prices()),
         LlamaArm("smollm2-135m", name="small"),
         CallableArm("person", hand_over, place="cloud"),
