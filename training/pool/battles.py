@@ -31,6 +31,9 @@ def wins(quality: Floats) -> Floats:
 def strengths(won: Floats, strength: Floats, *, steps: int) -> Floats:
     """Bradley-Terry strengths by Newman's iteration (arXiv 2207.00076, eq. 27).
 
+    All arms move at once, each halfway in the logarithm: moved the whole way, two arms would change
+    places for ever (their ratio x becomes r ** 2 / x, whose fixed point is r).
+
     Parameters
     ----------
     won : ndarray, shape (batch, m, m)
@@ -49,6 +52,6 @@ def strengths(won: Floats, strength: Floats, *, steps: int) -> Floats:
     for _ in range(steps):
         both = held[:, :, None] + held[:, None, :]
         gained = (won * held[:, None, :] / both).sum(axis=2)
-        held = gained / (lost / both).sum(axis=2)
+        held = np.sqrt(held * gained / (lost / both).sum(axis=2))
         held = held / np.exp(np.log(held).mean(axis=1, keepdims=True))
     return held

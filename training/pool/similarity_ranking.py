@@ -21,7 +21,7 @@ from hybridroute.training.pool.masked import arm_means, checked
 
 Floats = NDArray[np.float64]
 
-STEPS = 8
+STEPS = 12
 """From the ratings of all rows to a query's own: more move no rating by 1e-4."""
 _FIRST_STEPS = 200
 _PRIOR = 0.5
@@ -151,11 +151,12 @@ def _strength_nodes(graph: HeadGraph, won: str, start: Floats) -> str:
         both = graph.op("Add", held, across)
         gained = graph.op("Div", graph.op("Mul", won, across), both)
         given = graph.op("Div", lost, both)
-        held = graph.op(
+        moved = graph.op(
             "Div",
             graph.total(gained, axis=2, keep=True),
             graph.total(given, axis=2, keep=True),
         )
+        held = graph.op("Sqrt", graph.op("Mul", held, moved))
         mean = graph.op(
             "ReduceMean",
             graph.op("Log", held),
