@@ -141,3 +141,11 @@ def test_a_folder_of_something_else_is_refused_at_once(tmp_path: Path, rows: Pat
     done = run("train", "--outcomes", str(rows), *PAIR, "--out", "b", cwd=tmp_path)
     assert done.returncode == 1
     assert "exists and is not a bundle" in done.stderr
+
+
+def test_options_of_two_arms_are_refused_with_an_estimator(tmp_path: Path, rows: Path) -> None:
+    asked = ("train", "--estimator", "ridge", "--outcomes", str(rows), "--out", "b")
+    for option in (("--select",), ("--label", "det"), ("--also-fit", str(rows))):
+        done = run(*asked, *option, cwd=tmp_path)
+        assert done.returncode == 2
+        assert f"{option[0]}: it is for two arms" in done.stderr.replace("'", "").replace("\n", "")

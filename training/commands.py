@@ -33,6 +33,7 @@ from hybridroute.training.pool.train_command import (
     PoolEstimator,
     PoolModels,
     PoolOptions,
+    refuse_pair_options,
     run_pool,
 )
 from hybridroute.training.sample_command import sample
@@ -190,6 +191,9 @@ def train(
     fitted router in `pretrained`, to be trained on from or shared.
     """
     _check_pair(estimator, edge, cloud)
+    if estimator is not None:
+        refuse_pair_options({"--fit": fit, "--label": label, "--heads": heads})
+        refuse_pair_options({"--select": select, "--refit": refit, "--also-fit": also_fit})
     fits, labels, head_kinds = _kinds(fit, label, heads)
     config = FitConfig(
         encoder=encoder,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,23 +101,26 @@ def test_a_prompt_of_100_000_characters_is_cut_from_the_left(encoder: Path, tmp_
     assert scorer.assess(long.prompt).score == scorer.assess(end).score
 
 
-@pytest.fixture
-def full_from(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Lets this process write small files only, from a stage of the pipeline on: a full disk."""
+@contextmanager
+def full_from(stage: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Lets this process write small files only, from a stage of the pipeline on: a full disk.
+
+    The limit ends with the block: pytest's own output may go to a file.
+    """
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    def patch(stage: str) -> None:
-        held = getattr(pipeline, stage)
+    held = getattr(pipeline, stage)
 
-        def on_a_small_disk(*arguments: Any, **options: Any) -> Any:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))
-            return held(*arguments, **options)
+    def on_a_small_disk(*arguments: Any, **options: Any) -> Any:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))
+        return held(*arguments, **options)
 
-        monkeypatch.setattr(pipeline, stage, on_a_small_disk)
-
-    yield patch
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    monkeypatch.setattr(pipeline, stage, on_a_small_disk)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize(
@@ -127,12 +131,14 @@ def full_from(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]
     ],
 )
 def test_a_full_disk_names_the_place_and_leaves_nothing(
-    encoder: Path, tmp_path: Path, full_from: Callable[[str], None], stage: str, said: str
+    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, said: str
 ) -> None:
     fit = "deberta" if stage == "attempts" else "ridge"
     plan = tiny_plan(outcomes(120), tiny_config(encoder, epochs=1, fit=fit), tmp_path)
-    full_from(stage)
-    with pytest.raises((BundleError, TrainingError), match=said):
+    with (
+        full_from(stage, monkeypatch),
+        pytest.raises((BundleError, TrainingError), match=said),
+    ):
         train(plan)
     assert not (tmp_path / "bundle").exists()
     assert not list(tmp_path.rglob("*.writing"))

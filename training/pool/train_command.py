@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -96,6 +97,15 @@ def run_pool(
         print_json({"bundle": str(bundle.path), **report})
     else:
         show_card(bundle.path / "README.md")
+
+
+def refuse_pair_options(given: Mapping[str, object]) -> None:
+    """Wrong usage where an option is given that only the training of two arms has."""
+    for name, value in given.items():
+        if value:
+            raise typer.BadParameter(
+                "it is for two arms; leave it out with --estimator", param_hint=name
+            )
 
 
 def costs_of(texts: list[str] | None) -> dict[str, float]:
