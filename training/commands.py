@@ -190,10 +190,7 @@ def train(
     Killed at any step, the same command goes on from the last checkpoint. The work folder keeps the
     fitted router in `pretrained`, to be trained on from or shared.
     """
-    _check_pair(estimator, edge, cloud)
-    if estimator is not None:
-        refuse_pair_options({"--fit": fit, "--label": label, "--heads": heads})
-        refuse_pair_options({"--select": select, "--refit": refit, "--also-fit": also_fit})
+    _check_pair(estimator, edge, cloud, (fit, label, heads, select, refit, also_fit))
     fits, labels, head_kinds = _kinds(fit, label, heads)
     config = FitConfig(
         encoder=encoder,
@@ -240,7 +237,10 @@ def train(
     _run(plan, json=json)
 
 
-def _check_pair(estimator: str | None, edge: str, cloud: str) -> None:
+def _check_pair(estimator: str | None, edge: str, cloud: str, of_pairs: tuple[object, ...]) -> None:
+    names = ("--fit", "--label", "--heads", "--select", "--refit", "--also-fit")
+    if estimator is not None:
+        refuse_pair_options(dict(zip(names, of_pairs, strict=True)))
     if estimator is None and not (edge and cloud):
         raise typer.BadParameter("give both, or --estimator", param_hint="--edge and --cloud")
 
