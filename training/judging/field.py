@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.judging.tuning import Contender
 from hybridroute.training.pool.cluster import ClusterBest
 from hybridroute.training.pool.estimator import Estimator
@@ -12,7 +13,7 @@ from hybridroute.training.pool.factorisation import Factorisation
 from hybridroute.training.pool.length import Length
 from hybridroute.training.pool.logistic import Logistic
 from hybridroute.training.pool.neighbours import Neighbours
-from hybridroute.training.pool.registry import make
+from hybridroute.training.pool.registry import FINE_TUNED, make
 from hybridroute.training.pool.ridge import Ridge
 
 Settings = tuple[tuple[str, Estimator], ...]
@@ -37,21 +38,34 @@ _TUNED: Mapping[str, Callable[[], Settings]] = MappingProxyType(
 """SW has nothing to choose below 17 arms, and a random choice has nothing at all."""
 
 NAMES = ("random", "length", "knn", "ridge", "ridge-length", "logistic", "cluster-best", "sw", "mf")
-"""What ``compare`` compares unless told otherwise."""
+"""What ``compare`` compares unless told otherwise; ``deberta`` takes minutes a fit."""
 
 
-def contenders_of(names: Sequence[str] = NAMES) -> tuple[Contender, ...]:
+def contenders_of(
+    names: Sequence[str] = NAMES, *, fine_tuning: FitConfig | None = None
+) -> tuple[Contender, ...]:
     """Contenders by name; one that is not tuned here, such as ``knn-50``, stands as it is made.
+
+    Parameters
+    ----------
+    fine_tuning : FitConfig or None
+        How ``deberta`` is fitted; None for the defaults.
 
     Raises
     ------
     ConfigError
         If there is no estimator of a name.
     """
-    return tuple(Contender(name=name, settings=_settings(name)) for name in names)
+    config = fine_tuning or FitConfig()
+    return tuple(Contender(name=name, settings=_settings(name, config)) for name in names)
 
 
-def _settings(name: str) -> Settings:
+def _settings(name: str, config: FitConfig) -> Settings:
     if name in _TUNED:
         return _TUNED[name]()
+    if name == FINE_TUNED:
+        # The only one that needs torch. Its checkpoints are its tries.
+        from hybridroute.training.pool.fine_tuned_estimator import FineTunedEstimator
+
+        return ((f"{config.epochs} epochs", FineTunedEstimator(config=config)),)
     return (("as it is", make(name)),)

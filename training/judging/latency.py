@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
-from hybridroute.training.pool.estimator import FittedEstimator
+from hybridroute.training.pool.estimator import FittedEstimator, FittedHead, FittedWhole
 from hybridroute.training.pool.router_graph import router_graph
 
 _TIMES = 100
@@ -21,8 +22,9 @@ def device_timer(
 ) -> Callable[[FittedEstimator], tuple[float, float]]:
     """A timer for fitted estimators.
 
-    Each call joins the encoder and the estimator's head into one graph and has the device's own
-    scorer assess up to 100 texts, one at a time on one thread, from text to estimates.
+    Each call joins the encoder and the estimator's head into one graph, or takes the estimator's
+    own, and has the device's scorer assess up to 100 texts, one at a time on one thread, from text
+    to estimates.
 
     Returns
     -------
@@ -32,8 +34,9 @@ def device_timer(
     shown = list(texts[:_TIMES])
 
     def timed(fitted: FittedEstimator) -> tuple[float, float]:
-        graph = router_graph(encoder, fitted.head())
-        scorer = OnnxScorer(graph, tokenizer, score_kind=fitted.kind, threads=1)
+        scorer = OnnxScorer(
+            _graph_of(fitted, encoder), tokenizer, score_kind=fitted.kind, threads=1
+        )
         for text in shown[:_WARM]:
             scorer.assess(text)
         taken = []
@@ -45,3 +48,11 @@ def device_timer(
         return float(p50), float(p95)
 
     return timed
+
+
+def _graph_of(fitted: FittedEstimator, encoder: bytes) -> bytes:
+    if isinstance(fitted, FittedWhole):
+        return fitted.graph
+    if isinstance(fitted, FittedHead):
+        return router_graph(encoder, fitted.head())
+    raise ConfigError(f"{type(fitted).__name__} has no graph that a device could run")

@@ -14,6 +14,7 @@ from hybridroute.cli.output import print_json, progress
 from hybridroute.training.outcome_options import Aliases, Json, More, Outcomes, named, read_table
 
 if TYPE_CHECKING:
+    from hybridroute.training.fit_config import FitConfig, Precision
     from hybridroute.training.judging.comparison import Comparison
     from hybridroute.training.judging.folds import HeldOut
     from hybridroute.training.judging.reading import Given
@@ -59,7 +60,9 @@ def compare(
     estimators: Annotated[
         list[str] | None,
         typer.Option(
-            "--estimator", "--estimators", help="By default all of seconds. Repeat, or use commas."
+            "--estimator",
+            "--estimators",
+            help="By default all of seconds; deberta takes minutes a fit. Repeat, or use commas.",
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, rich_help_panel=_PROTOCOL)] = 5,
@@ -95,6 +98,7 @@ def compare(
         str, typer.Option(help="minilm, a folder, or a name on the hub; it stays as it is.")
     ] = "minilm",
     max_tokens: Annotated[int, typer.Option(help="Input length; the beginning is cut.")] = 96,
+    epochs: Annotated[int, typer.Option(min=1, help="Of a deberta among --estimators.")] = 2,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -109,6 +113,7 @@ def compare(
     json: Json = False,
 ) -> None:
     """Judge estimators side by side on your own outcomes, by one protocol, with intervals."""
+    from hybridroute.training.fit_config import FitConfig
     from hybridroute.training.judging.contest import compare as run
     from hybridroute.training.judging.field import NAMES, contenders_of
     from hybridroute.training.judging.records import records_of
@@ -116,7 +121,10 @@ def compare(
 
     _check_places(report, save)
     names = [part for text in estimators or NAMES for part in text.split(",") if part]
-    contenders = contenders_of(names)
+    config = FitConfig(
+        encoder=encoder, max_tokens=max_tokens, epochs=epochs, precision=_precision(names)
+    )
+    contenders = contenders_of(names, fine_tuning=config)
     prices = {
         name: _usd(text, held)
         for text in cost or []
@@ -140,10 +148,19 @@ def compare(
     found = run(records, queries, contenders, plan, on_step=progress)
     places = {} if report is None else {"report": _report(found, report)}
     if save is not None and given.outcomes is not None:
-        places["bundle"] = _save(
-            given.outcomes, found, save, costs=prices, encoder=encoder, max_tokens=max_tokens
-        )
+        places["bundle"] = _save(given.outcomes, found, save, costs=prices, config=config)
     _show(found, given.notes, places, json=json)
+
+
+def _precision(names: list[str]) -> Precision:
+    """Of the fits that use torch, where there are some."""
+    from hybridroute.training.pool.registry import FINE_TUNED
+
+    if FINE_TUNED not in names:
+        return "fp32"
+    from hybridroute.training.torch_setup import chosen_precision
+
+    return chosen_precision("auto")
 
 
 def _usd(text: str, held: str) -> float:
@@ -200,11 +217,9 @@ def _save(
     out: Path,
     *,
     costs: dict[str, float],
-    encoder: str,
-    max_tokens: int,
+    config: FitConfig,
 ) -> Path:
     """Train the winner, with its own settings, on the rows that it was compared on to train."""
-    from hybridroute.training.fit_config import FitConfig
     from hybridroute.training.pool.train import PoolPlan, train_pool
 
     progress(f"training {found.winner} for its bundle")
@@ -213,7 +228,7 @@ def _save(
         estimator=found.winner,
         arms=tuple(arm.name for arm in found.arms),
         costs=costs,
-        config=FitConfig(encoder=encoder, max_tokens=max_tokens),
+        config=config,
         out=out,
         work=out.with_name(f"{out.name}-work"),
         name=f"Router: {found.winner}, {len(found.arms)} arms",

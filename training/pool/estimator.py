@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import onnx
@@ -85,10 +85,25 @@ class FittedEstimator(Protocol):
         """Of n queries."""
         ...
 
+
+@runtime_checkable
+class FittedHead(FittedEstimator, Protocol):
+    """One on frozen states: the encoder's graph is shared, and this is joined to it."""
+
     def head(self) -> onnx.GraphProto:
         """The same computation: ``embedding`` (batch, d), and ``tokens`` (batch, 1) if it needs
         the length, to ``estimates`` (batch, m), and to ``uncertainties`` (batch, m) where there
         are some; all float32."""
+        ...
+
+
+@runtime_checkable
+class FittedWhole(FittedEstimator, Protocol):
+    """One with an encoder of its own."""
+
+    @property
+    def graph(self) -> bytes:
+        """All of the device's graph, from token ids to ``estimates``."""
         ...
 
 
@@ -108,4 +123,12 @@ class Estimator(Protocol):
         DataError, ConfigError, TrainingError
             If the data cannot support it.
         """
+        ...
+
+
+class HeadEstimator(Estimator, Protocol):
+    """Fits one kind of estimator on frozen states."""
+
+    def fit(self, queries: Queries, quality: Floats, *, seed: int) -> FittedHead:
+        """As :meth:`Estimator.fit`."""
         ...

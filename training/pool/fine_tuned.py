@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from hybridroute.training.encoders import load_encoder
 from hybridroute.training.export import to_onnx
 from hybridroute.training.fit import fit
 from hybridroute.training.fit_config import FitConfig, PoolingKind
+from hybridroute.training.fit_seeds import OnStep
 from hybridroute.training.parity import INT8, Parity, parity_texts
 from hybridroute.training.pool.score_table import ScoreTable
 from hybridroute.training.quantize import to_int8
@@ -28,7 +30,6 @@ from hybridroute.training.targets import QualityRange
 
 Floats = NDArray[np.float64]
 
-FINE_TUNED = "deberta"
 _PARITY_TEXTS = 300
 
 
@@ -85,7 +86,12 @@ class FineTuned:
 
 
 def fine_tune(
-    config: FitConfig, fitted: ScoreTable, selected: ScoreTable, *, work: Path
+    config: FitConfig,
+    fitted: ScoreTable,
+    selected: ScoreTable,
+    *,
+    work: Path,
+    on_step: OnStep | None = None,
 ) -> FineTuned:
     """Fit on one table's rows, keep the weights that route another's best, and export them.
 
@@ -93,6 +99,8 @@ def fine_tune(
     ----------
     work : Path
         Of the checkpoints; a run that was stopped there goes on.
+    on_step : callable, optional
+        Called with seed, step, steps in all, loss.
 
     Raises
     ------
@@ -120,7 +128,14 @@ def fine_tune(
         return float(selected.quality[rows, found.argmax(axis=1)].mean())
 
     rows = fit_rows(fitted.texts, targets, tokenizer)
-    best = fit(model, rows, config, select=routed, folder=work / f"seed-{config.seed}").model
+    best = fit(
+        model,
+        rows,
+        config,
+        select=routed,
+        folder=work / f"seed-{config.seed}",
+        on_step=None if on_step is None else partial(on_step, config.seed),
+    ).model
     fit_s = time.perf_counter() - begun
     graph, parity = _exported(PoolModule(best, scale).eval(), tokenizer, selected, scale)
     return FineTuned(graph=graph, tokenizer=tokenizer.to_json(), parity=parity, fit_s=fit_s)

@@ -16,10 +16,11 @@ from hybridroute.edge_runtime.model_store import cache_folder
 from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
 from hybridroute.training.fit_config import FitConfig
+from hybridroute.training.fit_seeds import OnStep
 from hybridroute.training.pool.estimator import Estimates
-from hybridroute.training.pool.fine_tuned import FINE_TUNED, fine_tune
+from hybridroute.training.pool.fine_tuned import fine_tune
 from hybridroute.training.pool.frozen_encoder import frozen_encoder
-from hybridroute.training.pool.registry import make
+from hybridroute.training.pool.registry import FINE_TUNED, make
 from hybridroute.training.pool.router_graph import router_graph
 from hybridroute.training.pool.score_table import ScoreTable
 from hybridroute.training.pool.split import PoolSplit
@@ -48,8 +49,15 @@ def needs_selection(estimator: str) -> bool:
     return estimator == FINE_TUNED
 
 
-def fitted_router(estimator: str, config: FitConfig, split: PoolSplit, *, work: Path) -> PoolRouter:
-    """Fit on a split's rows and export.
+def fitted_router(
+    estimator: str,
+    config: FitConfig,
+    split: PoolSplit,
+    *,
+    work: Path,
+    on_step: OnStep | None = None,
+) -> PoolRouter:
+    """Fit on a split's rows and export; ``on_step`` is told of a fine-tuned estimator's steps.
 
     Raises
     ------
@@ -59,7 +67,7 @@ def fitted_router(estimator: str, config: FitConfig, split: PoolSplit, *, work: 
         As the fits do, or if the graph does not give the fit's estimates.
     """
     if estimator == FINE_TUNED:
-        return _tuned(config, split, work)
+        return _tuned(config, split, work, on_step)
     chosen = make(estimator)
     encoder = frozen_encoder(config.encoder, max_tokens=config.max_tokens, pooling=config.pooling)
     embedder = encoder.embedder(cache=cache_folder() / "states")
@@ -84,8 +92,8 @@ def fitted_router(estimator: str, config: FitConfig, split: PoolSplit, *, work: 
     )
 
 
-def _tuned(config: FitConfig, split: PoolSplit, work: Path) -> PoolRouter:
-    made = fine_tune(config, split.fit, split.select, work=work)
+def _tuned(config: FitConfig, split: PoolSplit, work: Path, on_step: OnStep | None) -> PoolRouter:
+    made = fine_tune(config, split.fit, split.select, work=work, on_step=on_step)
     tokenizer = Tokenizer.from_str(made.tokenizer)
     scorer = OnnxScorer(
         made.graph,

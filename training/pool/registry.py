@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.training.pool.cluster import ClusterBest
-from hybridroute.training.pool.estimator import Estimator
+from hybridroute.training.pool.estimator import HeadEstimator
 from hybridroute.training.pool.factorisation import Factorisation
 from hybridroute.training.pool.length import Length
 from hybridroute.training.pool.logistic import Logistic
@@ -16,7 +16,7 @@ from hybridroute.training.pool.random_choice import RandomChoice
 from hybridroute.training.pool.ridge import Ridge
 from hybridroute.training.pool.similarity_ranking import SimilarityRanking
 
-_MADE: tuple[Estimator, ...] = (
+_MADE: tuple[HeadEstimator, ...] = (
     RandomChoice(),
     Length(),
     Neighbours(k=50),
@@ -28,12 +28,14 @@ _MADE: tuple[Estimator, ...] = (
     SimilarityRanking(),
     Factorisation(),
 )
-ESTIMATORS: Mapping[str, Estimator] = MappingProxyType({one.name: one for one in _MADE})
+ESTIMATORS: Mapping[str, HeadEstimator] = MappingProxyType({one.name: one for one in _MADE})
 """Those on frozen embeddings: fitted in seconds, none of them needs torch."""
+FINE_TUNED = "deberta"
+"""The encoder fine-tuned with a head per arm: minutes, and torch."""
 _ALSO = {"knn": "knn-200"}
 
 
-def make(name: str) -> Estimator:
+def make(name: str) -> HeadEstimator:
     """The estimator called ``name``; ``knn`` is the one of 200 neighbours.
 
     Raises
@@ -43,5 +45,7 @@ def make(name: str) -> Estimator:
     """
     found = ESTIMATORS.get(_ALSO.get(name, name))
     if found is None:
-        raise ConfigError(f"there is no estimator {name!r}; choose from {sorted(ESTIMATORS)}")
+        raise ConfigError(
+            f"there is no estimator {name!r}; choose from {sorted([*ESTIMATORS, FINE_TUNED])}"
+        )
     return found

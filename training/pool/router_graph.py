@@ -24,7 +24,7 @@ def router_graph(encoder: bytes, head: onnx.GraphProto) -> bytes:
         ``input_ids`` and ``attention_mask`` to ``embedding``; its nodes stay as they are, so that
         states are the same with every head.
     head : GraphProto
-        As :meth:`FittedEstimator.head` gives it.
+        As :meth:`FittedHead.head` gives it.
 
     Returns
     -------

@@ -12,6 +12,7 @@ import numpy as np
 from hybridroute.edge_runtime.bundle import CARD, MODEL, TOKENIZER, Bundle, check_place
 from hybridroute.edge_runtime.errors import ConfigError, TrainingError
 from hybridroute.training.fit_config import FitConfig
+from hybridroute.training.fit_seeds import OnStep
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.pair_split import SplitBy
 from hybridroute.training.pool.card import pool_card
@@ -67,8 +68,10 @@ class PoolPlan:
             raise ConfigError(f"split_seed is {self.split_seed}; give at least 0")
 
 
-def train_pool(plan: PoolPlan) -> tuple[Bundle, dict[str, Any]]:
+def train_pool(plan: PoolPlan, *, on_step: OnStep | None = None) -> tuple[Bundle, dict[str, Any]]:
     """Train a pool's router; its bundle, and what ``train --json`` prints of it.
+
+    ``on_step`` is told of each step of a fine-tuned estimator: seed, step, steps in all, loss.
 
     Raises
     ------
@@ -84,7 +87,7 @@ def train_pool(plan: PoolPlan) -> tuple[Bundle, dict[str, Any]]:
     prices = pool_prices(split.fit, plan.costs)
     split, cost = _cheapest_first(split, prices.cost)
     _check_models(plan.models, split.fit.arms)
-    router = fitted_router(plan.estimator, plan.config, split, work=plan.work)
+    router = fitted_router(plan.estimator, plan.config, split, work=plan.work, on_step=on_step)
     facts = _run_facts(plan, split, router) | {"costs": prices.source}
     manifest = pool_manifest(_described(plan, split, facts), router.scorer, split.calibrate, cost)
     files = {MODEL: router.graph, TOKENIZER: router.tokenizer.encode("utf-8")}

@@ -72,27 +72,28 @@ def run_pool(
     json: bool,
 ) -> None:
     """Train, and show what came of it."""
+    from hybridroute.training.fit_progress import FitProgress
     from hybridroute.training.pool.train import PoolPlan, train_pool
 
     arms = None if asked.arms is None else tuple(filter(None, asked.arms.split(",")))
-    bundle, report = train_pool(
-        PoolPlan(
-            outcomes=table,
-            estimator=asked.estimator,
-            out=out,
-            work=work,
-            name=words.name or f"Router: {len(arms or table.arm_names)} arms, {asked.estimator}",
-            arms=arms,
-            models=dict(named(text, "--model", "MODEL") for text in asked.models or ()),
-            costs=costs_of(asked.costs),
-            config=config,
-            split_by=asked.split[0],
-            split_seed=asked.split[1],
-            sources=tuple(words.sources or ()),
-            licence=words.licence,
-            command=shlex.join(["hybridroute", *sys.argv[1:]]),
-        )
+    plan = PoolPlan(
+        outcomes=table,
+        estimator=asked.estimator,
+        out=out,
+        work=work,
+        name=words.name or f"Router: {len(arms or table.arm_names)} arms, {asked.estimator}",
+        arms=arms,
+        models=dict(named(text, "--model", "MODEL") for text in asked.models or ()),
+        costs=costs_of(asked.costs),
+        config=config,
+        split_by=asked.split[0],
+        split_seed=asked.split[1],
+        sources=tuple(words.sources or ()),
+        licence=words.licence,
+        command=shlex.join(["hybridroute", *sys.argv[1:]]),
     )
+    with FitProgress() as progress:
+        bundle, report = train_pool(plan, on_step=progress.step)
     if json:
         print_json({"bundle": str(bundle.path), **report})
     else:
