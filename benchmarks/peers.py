@@ -1,29 +1,33 @@
 """Every estimator on three sets of records, by one protocol: the tables of docs/peers.md.
 
 ``python -m benchmarks.peers --data DIR``, where DIR holds ``routerdc``, ``routerbench`` and
-``routellm/mmlu``. The states of the frozen encoder are kept between runs.
+``routellm/mmlu``. The states of the frozen encoder are kept between runs. ``--also deberta`` adds
+the fine-tuned estimator, whose fits take minutes each.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.judging.comparison import Comparison
 from hybridroute.training.judging.contest import compare
 from hybridroute.training.judging.embedded import embedded
 from hybridroute.training.judging.entry import Entry
-from hybridroute.training.judging.field import contenders_of
+from hybridroute.training.judging.field import NAMES, contenders_of
 from hybridroute.training.judging.folds import HeldOut
 from hybridroute.training.judging.paired import Average
 from hybridroute.training.judging.reading import from_outcomes
 from hybridroute.training.judging.records import records_of
 from hybridroute.training.judging.rounds import Plan
 from hybridroute.training.readers import read_outcomes
+from hybridroute.training.torch_setup import chosen_precision
 
 MAX_TOKENS = 128
 
@@ -70,13 +74,19 @@ SETTINGS = (
 )
 
 
-def judged(setting: Setting, data: Path, *, seeds: int) -> Comparison:
-    """Read, embed and compare."""
+def judged(setting: Setting, data: Path, *, seeds: int, names: Sequence[str] = NAMES) -> Comparison:
+    """Read, embed and compare; each step is told on stderr."""
     given = from_outcomes(read_outcomes([data / setting.folder]), None, None)
     records = records_of(given.train, given.test, keep_duplicates=setting.duplicates)
     queries, timer = embedded(records.table.texts, encoder="minilm", max_tokens=MAX_TOKENS)
     plan = Plan(held_out=setting.held_out, seeds=seeds, average=setting.average, timer=timer)
-    return compare(records, queries, contenders_of(), plan)
+    tuning = FitConfig(max_tokens=MAX_TOKENS, epochs=2, precision=chosen_precision("auto"))
+    contenders = contenders_of(names, fine_tuning=tuning)
+    return compare(records, queries, contenders, plan, on_step=_told)
+
+
+def _told(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 def table_of(found: Comparison) -> str:
@@ -159,6 +169,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("HYBRIDROUTE_DATA"))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", default="", help="headings that hold this text")
+    parser.add_argument("--also", action="append", default=[], help="an estimator; repeat")
     given = parser.parse_args()
     if given.data is None:
         parser.error("give --data DIR, or set HYBRIDROUTE_DATA")
@@ -166,7 +177,7 @@ def main() -> None:
         if given.only not in setting.heading:
             continue
         started = time.perf_counter()
-        found = judged(setting, Path(given.data), seeds=given.seeds)
+        found = judged(setting, Path(given.data), seeds=given.seeds, names=(*NAMES, *given.also))
         taken = time.perf_counter() - started
         held = found.protocol
         print(f"\n### {setting.heading}\n")

@@ -56,3 +56,14 @@ def test_what_is_wrong_is_one_line(
     assert said in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_fine_tuned_estimator_is_left_out_where_there_are_no_texts(
+    pickle: str, tmp_path: Path
+) -> None:
+    given = ("--outcomes", pickle, "--estimators", "random,deberta", "--seeds", "1", "--json")
+    done = run("compare", *given, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [one["name"] for one in found["estimators"]] == ["random"]
+    assert "embeddings alone" in found["protocol"]["notes"][0]
