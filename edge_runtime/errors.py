@@ -75,6 +75,10 @@ class ArmUnavailable(ArmError):
     """The arm cannot be reached or is overloaded; another try later may succeed."""
 
 
+class NoAnswer(ArmUnavailable):
+    """The arm answered in form and gave no answer: there is no choice to read."""
+
+
 class StreamInterrupted(ArmUnavailable):
     """A stream ended in the middle; what had arrived was already handed to the caller."""
 

@@ -15,6 +15,7 @@ from hybridroute.edge_runtime.errors import (
     ConfigError,
     ContextOverflow,
     HybridRouteError,
+    NoAnswer,
 )
 from hybridroute.edge_runtime.protocols import Arm, StoppableArm
 from hybridroute.edge_runtime.stop_signal import StopSignal
@@ -150,5 +151,10 @@ def complete(
 
 def _ask(arm: Arm, request: ChatRequest, stop: StopSignal | None) -> Completion:
     if stop is not None and isinstance(arm, StoppableArm):
-        return arm.complete_until(request, stop)
-    return arm.complete(request)
+        completion = arm.complete_until(request, stop)
+    else:
+        completion = arm.complete(request)
+    if not completion.choices:
+        # An arm of the application's own may do this; nobody can read such an answer.
+        raise NoAnswer(f"the {arm.name} arm gave an answer without choices", arm=arm.name)
+    return completion

@@ -15,6 +15,7 @@ from hybridroute.edge_runtime.errors import (
     ArmTimeout,
     ArmUnavailable,
     ContextOverflow,
+    NoAnswer,
     RequestError,
 )
 from hybridroute.training.arm_sampler import ArmSampler
@@ -76,6 +77,7 @@ def test_a_response_says_all_there_is_to_know() -> None:
         ContextOverflow("the prompt has 9 tokens"),
         RequestError("messages[0] is bad"),
         ArmRefused("answered 400: content filter", status=400),
+        NoAnswer("answered 200 and its answer has no choices"),
     ],
 )
 def test_a_prompt_the_arm_cannot_answer_is_an_error_row(failure: Exception) -> None:

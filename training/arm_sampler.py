@@ -13,6 +13,7 @@ from hybridroute.edge_runtime.errors import (
     ArmTimeout,
     ArmUnavailable,
     ContextOverflow,
+    NoAnswer,
     RequestError,
 )
 from hybridroute.edge_runtime.protocols import Arm
@@ -25,7 +26,8 @@ RETRY_WAITS_S = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 """Waits between the tries of one call to an endpoint that is away or overloaded."""
 
 _BAD_PROMPT = frozenset({None, 400, 413, 422, 451})
-"""Statuses of a refusal that may be about this one prompt; None is an arm in this process."""
+"""Statuses of a refusal that may be about this one prompt; None is an arm in this process, or an
+answer without choices."""
 
 _REFUSALS = 5
 _TOKENS_PER_MESSAGE = 16
@@ -87,7 +89,7 @@ class ArmSampler:
             return self._paced(request, made, stop)
         except (RequestError, ContextOverflow) as exc:
             return made.failed(str(exc))
-        except ArmRefused as exc:
+        except (ArmRefused, NoAnswer) as exc:
             self._refusals += 1
             if exc.status not in _BAD_PROMPT or (not self._answers and self._refusals >= _REFUSALS):
                 raise
@@ -108,6 +110,8 @@ class ArmSampler:
                 return response
             except ArmRefused:
                 cost = 0.0
+                raise
+            except NoAnswer:  # some services answer a prompt that their filter stops like this
                 raise
             except (ArmUnavailable, ArmTimeout) as exc:
                 if stop.is_set():

@@ -16,7 +16,7 @@ from hybridroute.cloud.retry import Backoff
 from hybridroute.cloud.settings import CloudSettings, usable_key
 from hybridroute.cloud.stream import CloudStream
 from hybridroute.cloud.transport import Outgoing, Transport
-from hybridroute.cloud.wire import read_completion, request_body
+from hybridroute.cloud.wire import is_answer, read_completion, request_body
 from hybridroute.edge_runtime.chat import ChatRequest, Completion, Message, text_of
 from hybridroute.edge_runtime.errors import (
     ArmRefused,
@@ -107,6 +107,8 @@ class CloudArm:
             A limit of the settings was reached; the message names it.
         ArmUnavailable
             No connection, or the server is overloaded or broken, after the retries.
+        NoAnswer
+            The answer has no choices.
         ArmError
             The answer is too long or not JSON.
         RequestError
@@ -217,7 +219,10 @@ class CloudArm:
             raise exchange.failures.unfit(_not_json(type(payload).__name__))
         if payload.get("error"):
             raise exchange.failures.from_payload(payload["error"])
-        return read_completion(payload, model=self.model, now=int(time.time()))
+        completion = read_completion(payload, model=self.model, now=int(time.time()))
+        if not any(is_answer(choice) for choice in completion.choices):
+            raise exchange.failures.no_choice()
+        return completion
 
 
 def _not_json(what: str) -> str:

@@ -21,6 +21,7 @@ from hybridroute.edge_runtime.errors import (
     ArmTimeout,
     ArmUnavailable,
     ContextOverflow,
+    NoAnswer,
     StreamInterrupted,
 )
 
@@ -79,6 +80,15 @@ class Failures:
     def unfit(self, what: str) -> ArmError:
         """The error of an answer that is none."""
         return ArmError(f"{self._settings.host} {what}", arm=self._arm)
+
+    def no_choice(self) -> NoAnswer:
+        """The error of an answer in which nothing is answered, such as a sign-in page's JSON."""
+        settings = self._settings
+        return NoAnswer(
+            f"{settings.host} answered 200 and its answer has no choices; check base_url and model "
+            f"({settings.model}), and whether a proxy or a sign-in page answers in its place",
+            arm=self._arm,
+        )
 
     def from_sending(self, exc: Exception, *, is_connected: bool) -> tuple[ArmError, bool]:
         """The error of a request that got no headers, and whether to try again."""

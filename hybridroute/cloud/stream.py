@@ -103,6 +103,8 @@ def read_chunks(
     StreamInterrupted
         If the events end before ``[DONE]`` and before every begun choice has its finish reason, or
         if one is not a JSON object; the message gives its line, never its text.
+    NoAnswer
+        If ``[DONE]`` comes and no choice came before it.
     ArmError
         If an event holds an ``error`` object.
     """
@@ -110,6 +112,8 @@ def read_chunks(
     finished: dict[int, bool] = {}
     for event in incoming:
         if event.data.strip() == _DONE:
+            if not finished:
+                raise failures.no_choice()
             return
         payload = _payload(event, failures)
         if event.event == "error" or payload.get("error"):

@@ -80,6 +80,13 @@ def read_completion(payload: Mapping[str, Any], *, model: str, now: int) -> Comp
     )
 
 
+def is_answer(choice: Choice) -> bool:
+    """Whether a choice says anything: a text, if an empty one, a tool call, or why it ended."""
+    message = choice.message
+    ended = choice.finish_reason is not None
+    return ended or message.content is not None or message.tool_calls is not None
+
+
 def read_chunk(payload: Mapping[str, Any], *, id: str, model: str, now: int) -> CompletionChunk:
     """One chunk; ``id``, ``model`` and ``now`` stand in for what is missing."""
     return CompletionChunk(

@@ -17,9 +17,17 @@ from cloud_cases import (
     until,
 )
 from cloud_server import Behaviour, CloudServer, answer, hang, piece, stream, whole
+from sdk_fakes import bundle, edge_arm, user
 
+from hybridroute import HybridClient
 from hybridroute.cloud import CloudArm
-from hybridroute.edge_runtime.errors import ArmError, ArmRefused, ArmUnavailable, ContextOverflow
+from hybridroute.edge_runtime.errors import (
+    ArmError,
+    ArmRefused,
+    ArmUnavailable,
+    ContextOverflow,
+    NoAnswer,
+)
 from hybridroute.edge_runtime.protocols import StoppableArm
 from hybridroute.edge_runtime.stop_signal import StopSignal
 
@@ -172,6 +180,57 @@ def test_an_answer_that_is_no_json_object(body: bytes) -> None:
         error = fault(server, kind=ArmError)
     assert "no JSON object" in str(error)
     assert error.__cause__ is None  # a JSONDecodeError would hold the whole answer
+
+
+NO_CHOICES: dict[str, Any] = {
+    "missing": {},
+    "null": {"choices": None},
+    "empty": {"choices": []},
+    "a number": {"choices": [5]},
+    "nothing in it": {"choices": [{}]},
+    "a message of nothing": {"choices": [{"message": {"content": None}}]},
+    "a sign-in page": {"redirect": "/login", "status": "sign in first"},
+}
+
+
+@BOTH
+@pytest.mark.parametrize("payload", NO_CHOICES.values(), ids=list(NO_CHOICES))
+def test_an_answer_without_choices(streams: bool, payload: Any) -> None:
+    with CloudServer(answer(payload)) as server:
+        error = fault(server, streams=streams, kind=NoAnswer, max_retries=2)
+        assert isinstance(error, ArmUnavailable)
+        assert len(server.seen) == 1, "it may have been billed, and would come out the same"
+    assert "no choices" in str(error)
+    assert "check base_url" in str(error)
+
+
+@pytest.mark.parametrize("message", [{"content": ""}, {"content": None}, None])
+def test_an_empty_answer_that_says_why_it_ended_is_one(message: Any) -> None:
+    said = whole(choices=[{"message": message, "finish_reason": "content_filter"}])
+    with CloudServer(answer(said)) as server:
+        arm = CloudArm(settings(server.url))
+        assert arm.complete(request()).choices[0].finish_reason == "content_filter"
+        arm.close()
+
+
+@BOTH
+@pytest.mark.parametrize("payload", [{"choices": []}, {"choices": [5]}])
+def test_the_edge_takes_over_from_a_cloud_that_answers_nothing(streams: bool, payload: Any) -> None:
+    nothing = stream(payload) if streams else answer(payload)
+    with (
+        CloudServer(nothing) as server,
+        HybridClient(bundle(), edge=edge_arm(), cloud=settings(server.url), dial=1.0) as client,
+    ):
+        given = client.chat.completions.create(messages=user(PROMPT), stream=streams)
+        decision = list(given)[-1].hybridroute if streams else given.hybridroute
+        assert (decision.arm, decision.reason) == ("edge", "fallback")
+        assert "no choices" in str(decision.fallback_error)
+        with pytest.raises(NoAnswer):
+            list(
+                client.chat.completions.create(
+                    messages=user(PROMPT), stream=True, mode="only_in_cloud"
+                )
+            )
 
 
 def test_a_stream_request_answered_in_one_piece_or_by_a_page() -> None:

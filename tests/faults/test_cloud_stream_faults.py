@@ -37,6 +37,7 @@ from hybridroute.edge_runtime.errors import (
     ArmTimeout,
     ArmUnavailable,
     ContextOverflow,
+    NoAnswer,
     StreamInterrupted,
 )
 
@@ -74,6 +75,24 @@ CUTS = {
 def test_streams_cut_in_the_middle(behaviour: Behaviour) -> None:
     with CloudServer(behaviour) as server:
         fault(server, streams=True, kind=StreamInterrupted)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [(), ({"choices": []},), ({"choices": None},), ({"choices": [], "usage": {}}, {"id": "x"})],
+    ids=["done alone", "empty", "null", "usage alone"],
+)
+def test_streams_that_end_without_a_choice(data: tuple[Any, ...]) -> None:
+    with CloudServer(stream(*data)) as server:
+        error = fault(server, streams=True, kind=NoAnswer)
+    assert "no choices" in str(error)
+
+
+def test_an_empty_stream_with_its_end_is_an_answer() -> None:
+    with CloudServer(stream(piece("", finish="stop"))) as server:
+        arm = CloudArm(settings(server.url))
+        assert [one.choices[0].finish_reason for one in arm.stream(request())] == ["stop"]
+        arm.close()
 
 
 def test_what_came_before_the_cut_is_handed_over() -> None:
