@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.outcomes import OutcomeTable
+from hybridroute.training.readers import read_outcomes
 from hybridroute.training.readers.canonical import (
     outcome_to_dict,
     parse_outcome,
@@ -62,7 +63,7 @@ def test_null_is_absent_and_a_byte_order_mark_and_last_blank_lines_are_allowed(t
 
 def test_unescaped_line_separators_do_not_end_a_line(tmp_path):
     line = json.dumps(GOOD | {"prompt": "a\u2028b\u0085c"}, ensure_ascii=False).encode()
-    assert len(read(tmp_path, line, GOOD)) == 2
+    assert len(read(tmp_path, line, GOOD | {"id": "2"})) == 2
 
 
 @pytest.mark.parametrize(
@@ -135,3 +136,22 @@ texts = st.text(max_size=20)
 def test_parse_and_write_are_inverse(prompt, qualities, extra):
     held = {"id": "i", "prompt": prompt, "arms": {"a": {"quality": qualities}}} | extra
     assert outcome_to_dict(parse_outcome(held)) == held
+
+
+def test_an_id_given_to_two_prompts_names_both_lines_and_the_way_out(tmp_path):
+    with pytest.raises(DataError, match=r"table\.jsonl line 3: id: '1' .* line 1 .* of its own"):
+        read(tmp_path, GOOD, GOOD | {"id": "2"}, GOOD | {"prompt": "another"})
+
+
+def test_rows_of_one_prompt_may_share_an_id(tmp_path):
+    """A duplicate, or another arm's outcome; a system prompt is not routed."""
+    cloud = GOOD | {"arms": {"cloud": {"quality": [0.5]}}}
+    system = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}]
+    table = read(tmp_path, GOOD, cloud, GOOD | {"prompt": system})
+    assert set(table.deduplicated().table.rows[0].arms) == {"edge", "cloud"}
+
+
+def test_files_may_share_running_numbers(tmp_path):
+    for name, prompt in (("one", "hi"), ("two", "another")):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(GOOD | {"prompt": prompt}), "utf-8")
+    assert len(read_outcomes([tmp_path])) == 2

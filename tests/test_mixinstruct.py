@@ -112,3 +112,9 @@ def test_what_is_no_json_line(tmp_path, content: bytes, says: str) -> None:
         read_mixinstruct(path)
     with pytest.raises(DataError, match="cannot be read"):
         read_mixinstruct(tmp_path / "none.jsonl")
+
+
+def test_an_id_given_to_two_prompts_names_both_lines(tmp_path) -> None:
+    held = write(tmp_path, line(), line(input="Bonsoir"))
+    with pytest.raises(DataError, match=r"mix\.jsonl line 2: id: .*69962' stands on line 1"):
+        read_mixinstruct(held)

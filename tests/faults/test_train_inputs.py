@@ -48,6 +48,15 @@ def test_a_model_that_nobody_asked_is_named_with_those_there_are(
         train(plan)
 
 
+def test_two_prompts_of_one_id_name_both_lines_and_the_way_out(tmp_path: Path) -> None:
+    path = write_outcomes(tmp_path / "rows.jsonl", outcomes(3))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[2] = json.dumps(json.loads(lines[2]) | {"id": json.loads(lines[0])["id"]})
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(DataError, match=r"rows\.jsonl line 3: id: .* line 1 .*id of its own"):
+        read_outcomes([path])
+
+
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
 def test_a_quality_that_is_not_finite_names_line_and_field(tmp_path: Path, value: str) -> None:
     path = write_outcomes(tmp_path / "rows.jsonl", outcomes(3))

@@ -17,6 +17,7 @@ from typing import Any
 from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
+from hybridroute.training.readers.unique_ids import UniqueIds
 
 _ROW_KEYS = frozenset({"id", "prompt", "domain", "reference", "arms"})
 _ARM_KEYS = frozenset({"quality", "responses", "cost_usd", "latency_ms"})
@@ -28,12 +29,14 @@ def read_canonical(path: Path) -> OutcomeTable:
     Raises
     ------
     DataError
-        On the first bad line: names file, line and field. Only blank lines at the end are allowed.
+        On the first bad line, or the first whose id an earlier line has with another prompt: names
+        file, line and field. Only blank lines at the end are allowed.
     """
-    rows = []
+    rows, ids = [], UniqueIds()
     for number, line in numbered_lines(path):
         try:
             rows.append(parse_outcome(_load(line)))
+            ids.add(number, rows[-1])
         except DataError as exc:
             raise DataError(f"{path} line {number}: {exc}") from exc
     if not rows:

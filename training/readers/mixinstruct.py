@@ -17,6 +17,7 @@ from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.metric_name import METRIC, Metric
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
 from hybridroute.training.readers.json_lines import json_lines
+from hybridroute.training.readers.unique_ids import UniqueIds
 
 _KEYS = frozenset({"id", "instruction", "input", "output", "candidates", "cmp_results"})
 _DEFAULT = "bartscore"
@@ -62,12 +63,14 @@ def read_mixinstruct(path: Path, *, quality: str = _DEFAULT) -> OutcomeTable:
     Raises
     ------
     DataError
-        On the first bad line, or the first without that score: names file, line and field.
+        On the first bad line, the first without that score, or the first whose id an earlier line
+        has with another prompt: names file, line and field.
     """
-    rows = []
+    rows, ids = [], UniqueIds()
     for number, row in mixinstruct_rows(path):
         try:
             rows.append(_outcome(row, quality))
+            ids.add(number, rows[-1])
         except DataError as exc:
             raise DataError(f"{path} line {number}: {exc}") from exc
     if not rows:
