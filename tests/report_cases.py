@@ -10,6 +10,7 @@ import numpy as np
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.training.bootstrap import resample_weights
 from hybridroute.training.judge import Judged
+from hybridroute.training.left_out import LeftOut
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
 from hybridroute.training.report_page.routers import Rows
 
@@ -86,6 +87,5 @@ def judged_of(
         cloud=names[1],
         scores=bundle.scorer(threads=1).score(table.texts()),
         seen=np.array([key in known for key in table.prompt_hashes()]),
-        rows_without_the_pair=0,
-        duplicates=0,
+        left_out=LeftOut(),
     )

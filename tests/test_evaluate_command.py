@@ -40,7 +40,23 @@ def test_without_a_report_nothing_is_written(common: list[str], tmp_path: Path) 
     done = run(*common, cwd=tmp_path, without=("matplotlib", "jinja2"))
     assert done.returncode == 0, done.stderr
     assert "cloud_quality" in done.stdout
+    assert "Left out" not in done.stdout
     assert set(tmp_path.iterdir()) == before
+
+
+def test_rows_that_are_left_out_are_told(common: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lone = rows[0] | {"id": "lone", "prompt": "alone", "arms": {EDGE: rows[0]["arms"][EDGE]}}
+    other = rows[1] | {"arms": {name: {"quality": 0.25} for name in (EDGE, CLOUD)}}
+    held = [*rows, lone, rows[0], other]
+    path.write_text("".join(json.dumps(row) + "\n" for row in held), encoding="utf-8")
+    found = json.loads(run(*common, "--json", cwd=tmp_path).stdout)
+    assert (found["n"], found["rows_without_the_pair"]) == (20, 1)
+    assert (found["duplicates"], found["conflicting_duplicates"]) == (2, 1)
+    said = " ".join(run(*common, cwd=tmp_path).stdout.split())
+    assert "Left out: 1 row without both arms; 2 rows whose prompt an earlier row has" in said
+    assert "1 of them with other qualities" in said
 
 
 @pytest.mark.parametrize(

@@ -85,9 +85,16 @@ def test_rows_seen_in_training_are_counted_and_set_apart(tmp_path: Path) -> None
 def test_duplicates_and_rows_without_the_pair_are_counted(tmp_path: Path) -> None:
     rows = table()
     lone = replace(rows.rows[0], prompt="alone", arms={EDGE: rows.rows[0].arms[EDGE]})
-    mixed = OutcomeTable(rows=(*rows.rows, rows.rows[0], lone), source="s")
+    swapped = replace(rows.rows[1], arms=dict(zip((EDGE, CLOUD), _held(rows.rows[1]), strict=True)))
+    mixed = OutcomeTable(rows=(*rows.rows, rows.rows[0], swapped, lone), source="s")
     found = evaluate_bundle(calibrated(tmp_path / "b", rows), mixed, EDGE, CLOUD)
-    assert (found["n"], found["duplicates"], found["rows_without_the_pair"]) == (120, 1, 1)
+    assert (found["n"], found["rows_without_the_pair"]) == (120, 1)
+    assert (found["duplicates"], found["conflicting_duplicates"]) == (2, 1)
+
+
+def _held(row: Outcome) -> tuple[ArmOutcome, ArmOutcome]:
+    """The cloud's outcome and the edge's with another quality."""
+    return row.arms[CLOUD], replace(row.arms[EDGE], quality=(0.123,))
 
 
 def test_label_scores_are_checked_at_the_shift_they_estimate(tmp_path: Path) -> None:

@@ -28,11 +28,18 @@ FOUND = {
 }
 
 
-def held(*, by: str = "prompt", found: dict[str, Any] = FOUND, **facts: object) -> Manifest:
+def held(
+    *,
+    by: str = "prompt",
+    found: dict[str, Any] = FOUND,
+    counts: dict[str, object] | None = None,
+    **facts: object,
+) -> Manifest:
     domains = {"fit": ["law"]} if by == "domain" else {"fit": []}
+    split = {"by": by, "seed": 0, "rows": {"fit": 60, "test": 40}, "domains": domains}
     training = {
         "config": FitConfig().to_dict(),
-        "split": {"by": by, "seed": 0, "rows": {"fit": 60, "test": 40}, "domains": domains},
+        "split": split | (counts or {}),
         "labels": LABELS,
         "quality": {"name": "token-f1", "source": "SQuAD"},
         "seeds": [{"seed": 1, "select": 0.1, "best_step": 9}],
@@ -97,3 +104,23 @@ def test_products_computed_in_fp32_are_counted() -> None:
         held(kept_fp32=25), {}
     )
     assert "int8; against torch" in model_card(held(kept_fp32=0), {})
+
+
+def test_rows_that_were_left_out_are_told() -> None:
+    assert "Left out" not in model_card(held(), {})
+    others = {"duplicates": 1, "rows_in_the_main_table": 1200}
+    counts = {
+        "rows_without_the_pair": 3,
+        "duplicates": 2,
+        "conflicting_duplicates": 1,
+        "left_out_of_other_tables": others,
+    }
+    card = model_card(held(counts=counts), {})
+    assert (
+        "- Left out: 3 rows without both arms; 2 rows whose prompt an earlier row has, 1 of them "
+        "with other qualities.\n"
+    ) in card
+    assert (
+        "- Left out of the outcomes used for fitting only: 1 row whose prompt an earlier row has; "
+        "1,200 whose prompt the main outcomes have.\n"
+    ) in card

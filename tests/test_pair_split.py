@@ -44,6 +44,7 @@ def test_rows_for_fitting_only_never_reach_another_part() -> None:
         assert parts(held)[name].texts() == parts(plain)[name].texts()
     assert held.fit.texts() == plain.fit.texts() + more.texts()
     assert held.facts["rows"]["fit_from_other_tables"] == 300
+    assert held.facts["left_out_of_other_tables"]["rows_in_the_main_table"] == 200
 
 
 def test_rows_without_a_domain() -> None:

@@ -111,6 +111,8 @@ def _show_evaluation(found: dict[str, Any]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    from hybridroute.training.left_out import LeftOut
+
     shown = console()
     table = Table("", "value", box=SIMPLE_HEAD, show_header=False)
     for name in ("n", "edge_quality", "cloud_quality", "apgr", "cpt50", "cpt80"):
@@ -121,6 +123,9 @@ def _show_evaluation(found: dict[str, Any]) -> None:
         table.add_row(name, text)
     table.add_row("n_seen_in_training", str(found["n_seen_in_training"]))
     shown.print(table)
+    left_out = LeftOut.of(found).in_words()
+    if left_out:
+        shown.print(f"Left out: {left_out}.", style="yellow", markup=False)
     if found["pgr_undefined"]:
         shown.print(f"No PGR: {found['pgr_undefined']}", markup=False)
     if found["n_seen_in_training"]:

@@ -18,6 +18,7 @@ from hybridroute.training.bootstrap import apgr_difference, apgr_interval
 from hybridroute.training.calibrate import calibrate
 from hybridroute.training.curve import curve_of
 from hybridroute.training.labels import labels_at
+from hybridroute.training.left_out import LeftOut, pair_rows
 from hybridroute.training.metrics import evaluate_scores, pgr_undefined
 from hybridroute.training.outcomes import OutcomeTable
 
@@ -44,8 +45,8 @@ class Judged:
     scores : ndarray of float32, shape (n,)
     seen : ndarray of bool, shape (n,)
         Whether the router was fitted or selected on the row's prompt.
-    rows_without_the_pair, duplicates : int
-        Rows left out.
+    left_out : LeftOut
+        Rows that are not judged.
     """
 
     table: OutcomeTable
@@ -53,8 +54,7 @@ class Judged:
     cloud: str
     scores: NDArray[np.float32]
     seen: NDArray[np.bool_]
-    rows_without_the_pair: int
-    duplicates: int
+    left_out: LeftOut
 
 
 def evaluate_bundle(
@@ -67,7 +67,7 @@ def evaluate_bundle(
     dict
         The numbers of ``Evaluation``, ``n_seen_in_training`` (rows whose prompt the router was
         fitted or selected on), ``unseen`` (the numbers without them, null if there are none or
-        all), and ``dials`` (requested against realised).
+        all), the counts of :class:`LeftOut`, and ``dials`` (requested against realised).
     """
     return evaluate_judged(bundle, judged_rows(bundle, table, edge, cloud, threads=threads))
 
@@ -76,8 +76,7 @@ def judged_rows(
     bundle: Bundle, table: OutcomeTable, edge: str, cloud: str, *, threads: int = 2
 ) -> Judged:
     """Score a pair's rows with a bundle's exported router."""
-    pair = table.with_pair(edge, cloud)
-    rows = pair.table.deduplicated()
+    rows = pair_rows(table, edge, cloud)
     known = set(bundle.manifest.training_hashes)
     return Judged(
         table=rows.table,
@@ -85,8 +84,7 @@ def judged_rows(
         cloud=cloud,
         scores=bundle.scorer(threads=threads).score(rows.table.texts()),
         seen=np.array([key in known for key in rows.table.prompt_hashes()]),
-        rows_without_the_pair=pair.dropped,
-        duplicates=rows.duplicates,
+        left_out=rows.left_out,
     )
 
 
@@ -96,8 +94,7 @@ def evaluate_judged(bundle: Bundle, judged: Judged) -> dict[str, Any]:
     edge, cloud = judged.edge, judged.cloud
     found = numbers_of(bundle.manifest, table, edge, cloud, scores)
     found["n_seen_in_training"] = int(seen.sum())
-    found["rows_without_the_pair"] = judged.rows_without_the_pair
-    found["duplicates"] = judged.duplicates
+    found |= judged.left_out.to_dict()
     found["unseen"] = None
     if seen.any() and not seen.all():
         unseen = table.select(~seen)

@@ -7,6 +7,7 @@ from typing import Any
 
 from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.training.card_front import front_matter
+from hybridroute.training.left_out import LeftOut
 from hybridroute.training.metric_name import AS_GIVEN
 
 _PARTS = {
@@ -91,6 +92,7 @@ def _how_made(manifest: Manifest, facts: Mapping[str, Any]) -> str:
         "## How it was made\n",
         *(f"- Data: {source}" for source in facts["sources"] or [facts["data"]]),
         f"- Split by {split['by']} hash, seed {split['seed']}: {rows}.",
+        *_left_out(split),
         _labels(labels, facts["quality"]),
         _fitted(config),
         *(
@@ -110,6 +112,21 @@ def _how_made(manifest: Manifest, facts: Mapping[str, Any]) -> str:
             + flat
         )
     return "\n".join(lines) + "\n" + _candidates(facts.get("selection"))
+
+
+def _left_out(split: Mapping[str, Any]) -> Iterable[str]:
+    """Said only where rows were left out."""
+    words = LeftOut.of(split).in_words()
+    if words:
+        yield f"- Left out: {words}."
+    others = split.get("left_out_of_other_tables") or {}
+    parts = [LeftOut.of(others).in_words()]
+    known = others.get("rows_in_the_main_table", 0)
+    if known:
+        parts.append(f"{known:,} whose prompt the main outcomes have")
+    words = "; ".join(part for part in parts if part)
+    if words:
+        yield f"- Left out of the outcomes used for fitting only: {words}."
 
 
 def _kept(facts: Mapping[str, Any]) -> str:

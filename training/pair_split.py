@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from hybridroute.edge_runtime.errors import ConfigError, DataError
+from hybridroute.training.left_out import pair_rows
 from hybridroute.training.outcomes import OutcomeTable, joined
 from hybridroute.training.splits import split_by_domain, split_by_prompt
 
@@ -105,19 +106,19 @@ def split_pair(
     """
     if by not in get_args(SplitBy):
         raise ConfigError(f"split is by {by!r}; choose from {list(get_args(SplitBy))}")
-    pair = table.with_pair(edge, cloud)
-    unique = pair.table.deduplicated()
-    parts = hash_parts(unique.table, by, seed)
+    pair = pair_rows(table, edge, cloud)
+    parts = hash_parts(pair.table, by, seed)
     fit, seen = parts["fit"], OutcomeTable(rows=(), source=table.source)
     if by == "domain":
         held = split_by_prompt(fit, seed, _SEEN)
         fit, seen = held["fit"], held["seen"]
     held_out = (parts["select"], parts["calibrate"], parts["test"])
-    added = 0
+    added, others = 0, {}
     if also_fit is not None:
-        others = also_fit.with_pair(edge, cloud).table.deduplicated().table
-        extra = _without(others, (*held_out, seen, fit))
+        more = pair_rows(also_fit, edge, cloud)
+        extra = _without(more.table, (*held_out, seen, fit))
         added = len(extra)
+        others = more.left_out.to_dict() | {"rows_in_the_main_table": len(more.table) - added}
         fit = joined((fit, extra))
     rows = {name: len(held) for name, held in parts.items()}
     facts = {
@@ -126,9 +127,8 @@ def split_pair(
         "shares": dict(PARTS),
         "rows": rows | {"fit": len(fit), "seen": len(seen), "fit_from_other_tables": added},
         "domains": {name: _domain_names(held) for name, held in parts.items()},
-        "rows_without_the_pair": pair.dropped,
-        "duplicates": unique.duplicates,
-        "conflicting_duplicates": unique.conflicts,
+        **pair.left_out.to_dict(),
+        "left_out_of_other_tables": others,
     }
     select, calibrate, test = held_out
     return PairSplit(fit=fit, select=select, calibrate=calibrate, test=test, seen=seen, facts=facts)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hybridroute.edge_runtime.chat import plain
+from hybridroute.training.left_out import LeftOut
 from hybridroute.training.report_page.areas import Standing
 from hybridroute.training.report_page.at_setting import AtSetting, DomainRow
 from hybridroute.training.report_page.label_shift import LabelShift
@@ -46,6 +47,8 @@ class Report:
     n_seen_in_training : int
         Rows that some bundle here was fitted or selected on. They are left out, unless that leaves
         none: ``judged_on_seen`` then says so.
+    left_out : LeftOut
+        Rows that were not judged for another reason.
     judged : mapping
         The judged bundle's numbers, as ``judge.numbers_of`` gives them.
     lines : tuple of Line
@@ -65,8 +68,7 @@ class Report:
     n: int
     n_seen_in_training: int
     judged_on_seen: bool
-    rows_without_the_pair: int
-    duplicates: int
+    left_out: LeftOut
     resamples: int
     resampled: str
     reading: tuple[str, str]
@@ -85,4 +87,4 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of report.json; every number finite or null."""
         held: dict[str, Any] = plain(self)
-        return held
+        return held | held.pop("left_out")
