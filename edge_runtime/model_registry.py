@@ -66,9 +66,25 @@ def resolve(name_or_path: str | Path) -> ModelFile:
 
 
 def model_name(name_or_path: str | Path) -> str:
-    """What answers are said to come from: the name, or the stem of a file's. Checks nothing."""
+    """What answers are said to come from: the name, or the stem of a file's.
+
+    A stem that is a known name is taken only where the file is that model (its size, then its
+    sha256, hashed once); else the name is ``file:STEM``, which no bundle was calibrated for.
+    """
     text = str(name_or_path)
-    return text if text in REGISTRY or local_model(text) is not None else Path(text).stem
+    if text in REGISTRY or local_model(text) is not None:
+        return text
+    path = Path(text).expanduser()
+    known = REGISTRY.get(path.stem) or local_model(path.stem)
+    return path.stem if known is None or _is_file_of(known, path) else f"file:{path.stem}"
+
+
+def _is_file_of(known: RegisteredModel | LocalModel, path: Path) -> bool:
+    try:
+        same_size = path.stat().st_size == known.bytes
+        return same_size and model_store.known_sha256(path) == known.sha256
+    except (OSError, ValueError):
+        return False
 
 
 def verify(name_or_path: str | Path) -> ModelFile:

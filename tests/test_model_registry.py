@@ -75,6 +75,36 @@ def test_the_check_is_remembered(tiny: RegisteredModel, monkeypatch: pytest.Monk
     assert model_registry.resolve("tiny").sha256 == tiny.sha256
 
 
+def test_a_file_of_a_known_name_is_taken_for_it_only_if_it_is_it(
+    tiny: RegisteredModel, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    same, link = other / "tiny.gguf", other / "elsewhere" / "tiny.gguf"
+    same.write_bytes(GGUF)
+    assert model_registry.model_name(same) == tiny.name == model_registry.model_name("tiny")
+    model_store.remember_sha256(same, tiny.sha256)
+    for data in (GGUF[:-1] + b"!", GGUF + b"longer"):
+        same.write_bytes(data)
+        assert model_registry.model_name(same) == "file:tiny"
+    link.parent.mkdir()
+    link.symlink_to(same)
+    assert model_registry.model_name(link) == "file:tiny"
+    assert model_registry.model_name(other / "absent" / "tiny.gguf") == "file:tiny"
+    assert model_registry.model_name(other / "another.gguf") == "another"
+
+
+def test_naming_a_file_of_another_size_hashes_nothing(
+    tiny: RegisteredModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> str:
+        raise AssertionError(f"hashed {path}")
+
+    monkeypatch.setattr(model_store, "sha256_of", refuse)
+    (tmp_path / "tiny.gguf").write_bytes(GGUF + b"longer")
+    assert model_registry.model_name(tmp_path / "tiny.gguf") == f"file:{tiny.name}"
+
+
 def test_a_changed_file_is_hashed_again_and_joined_anew(tiny: RegisteredModel) -> None:
     path = model_registry.resolve("tiny").path
     path.write_bytes(GGUF[:-1] + b"!")
