@@ -19,6 +19,7 @@ from hybridroute.edge_runtime.protocols import EngineOptions, Finish
 from hybridroute.edge_runtime.sampling import sampling_of
 from hybridroute.edge_runtime.stop_strings import StopFilter
 
+_BAD_REQUEST = 400
 # What llama.cpp itself falls back to for a model file without a template (ChatML).
 _CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
@@ -138,15 +139,18 @@ def _grammar(response_format: Mapping[str, Any] | None) -> str | None:
 
     if kind == "json_object":
         return str(JSON_GBNF)
-    schema = (response_format.get("json_schema") or {}).get("schema")
+    named = response_format.get("json_schema")
+    schema = named.get("schema") if isinstance(named, Mapping) else None
     if kind != "json_schema" or not isinstance(schema, Mapping):
         raise ArmRefused(
             f"response_format is of type {kind!r}; this engine takes text, json_object, or "
-            "json_schema with a schema"
+            "json_schema with a schema",
+            status=_BAD_REQUEST,
         )
     try:
         return str(json_schema_to_gbnf(json.dumps(schema)))
     except Exception as exc:
+        # Without a status: it may be a schema that another arm can use, such as an open pattern.
         raise ArmRefused(
             f"response_format holds a JSON schema llama.cpp cannot use: {exc}"
         ) from exc

@@ -34,6 +34,7 @@ from hybridroute.edge_runtime.stop_strings import StopFilter
 # sun_path holds 104 bytes on macOS and 108 on Linux, the closing NUL included.
 _SOCKET_PATH_LIMIT = 103
 _COUNT_SECONDS = 60.0
+_BAD_REQUEST = 400
 
 
 class XllamacppEngine:
@@ -81,7 +82,7 @@ class XllamacppEngine:
             try:
                 self._server.handle_chat_completions(body, answer.take)
             except Exception as exc:
-                raise ArmError(f"llama.cpp failed while answering ({type(exc).__name__})") from exc
+                raise _failure(request, exc) from exc
         return answer.finish()
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
@@ -236,8 +237,28 @@ def _start(path: Path, options: EngineOptions, *, socket_path: str, key: str) ->
         ) from exc
 
 
+def _failure(request: ChatRequest, error: Exception) -> ArmError:
+    """The error of an answer that was not begun. A schema is refused where it is made a grammar."""
+    _, is_schema, what = str(error).partition("JSON schema error ")
+    if request.wants_json and is_schema:
+        # Without a status: it may be a schema that another arm can use.
+        return ArmRefused(f"response_format holds a JSON schema llama.cpp cannot use: {what}")
+    return ArmError(f"llama.cpp failed while answering ({type(error).__name__})")
+
+
+def _check_format(held: Mapping[str, Any]) -> None:
+    """llama.cpp would answer in plain text to what it does not know."""
+    kind, named = held.get("type", "text"), held.get("json_schema")
+    has_schema = isinstance(named, Mapping) and isinstance(named.get("schema"), Mapping)
+    if kind not in ("text", "json_object") and not (kind == "json_schema" and has_schema):
+        wanted = "this engine takes text, json_object, or json_schema with a schema"
+        raise ArmRefused(f"response_format is of type {kind!r}; {wanted}", status=_BAD_REQUEST)
+
+
 def _body(request: ChatRequest, context_tokens: int, *, reuse_prompt: bool) -> dict[str, Any]:
     sampling = sampling_of(request)
+    if request.response_format is not None:
+        _check_format(request.response_format)
     body: dict[str, Any] = {
         "messages": clean_messages(request.messages),
         "stream": True,

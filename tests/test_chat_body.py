@@ -12,6 +12,8 @@ from hybridroute.server.chat_body import ChatBody, chat_body
 from hybridroute.setting import Setting
 
 USER = [{"role": "user", "content": "hello"}]
+ANSWER = {"role": "assistant", "content": None}
+CALL = "messages[1].tool_calls[0]"
 
 
 def _body(headers: dict[str, str] | None = None, **fields: Any) -> ChatBody:
@@ -113,11 +115,30 @@ def test_the_mode_comes_from_body_or_header() -> None:
         ({"tools": "f"}, "tools"),
         ({"tools": [1]}, "tools[0]"),
         ({"tool_choice": 4}, "tool_choice"),
+        ({"tool_choice": "zzz"}, "tool_choice"),
+        ({"tool_choice": {"type": "function"}}, "tool_choice"),
+        ({"tool_choice": {"type": "function", "function": {}}}, "tool_choice"),
+        ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
+        ({"metadata": 5}, "metadata"),
+        ({"metadata": {"a": 5}}, "metadata"),
+        ({"metadata": {"a": "x" * 513}}, "metadata"),
+        ({"metadata": {"k" * 65: "x"}}, "metadata"),
+        ({"metadata": dict.fromkeys("abcdefghijklmnopq", "x")}, "metadata"),
+        ({"logit_bias": []}, "logit_bias"),
+        ({"parallel_tool_calls": 1}, "parallel_tool_calls"),
+        ({"user": 5}, "user"),
+        ({"messages": [{**USER[0], "contents": "x"}]}, "messages[0].contents"),
+        ({"messages": [{**USER[0], "name": 5}]}, "messages[0].name"),
+        ({"messages": [{"role": "user", "content": ["x"]}]}, "messages[0].content[0]"),
+        ({"messages": [*USER, {**ANSWER, "tool_calls": "f"}]}, "messages[1].tool_calls"),
+        ({"messages": [*USER, {**ANSWER, "tool_calls": ["f"]}]}, CALL),
+        ({"messages": [*USER, {**ANSWER, "tool_calls": [{"id": "1"}]}]}, CALL),
         ({"response_format": "json"}, "response_format"),
         ({"stream": "yes"}, "stream"),
         ({"stream": 1}, "stream"),
         ({"stream_options": []}, "stream_options"),
         ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage"),
+        ({"stream_options": {"include_all": True}}, "stream_options.include_all"),
         ({"dial": 1.5}, "dial"),
         ({"dial": "high"}, "dial"),
         ({"dial": True}, "dial"),
@@ -131,6 +152,84 @@ def test_the_mode_comes_from_body_or_header() -> None:
 def test_what_is_wrong_is_named(fields: dict[str, Any], param: str) -> None:
     error = _refused(**fields)
     assert (error.status, error.type, error.param) == (400, "invalid_request_error", param)
+
+
+def test_what_openai_knows_is_taken() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    # An answer as OpenAI's own client dumps it, handed back.
+    dumped = {**ANSWER, "tool_calls": [call], "refusal": None, "annotations": [], "audio": None}
+    result = {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "x"}]}
+    body = _body(
+        messages=[{**USER[0], "name": "me"}, dumped, result],
+        tool_choice={"type": "function", "function": {"name": "f"}},
+        stop=["a", "b", "c", "d"],
+        metadata={"a": "b"},
+        parallel_tool_calls=False,
+        stream_options={"include_usage": True, "include_obfuscation": False},
+    )
+    assert body.include_usage
+    assert body.request.extra == {"metadata": {"a": "b"}, "parallel_tool_calls": False}
+
+
+def _schema(held: Any) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "it", "schema": held}}
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"type": "zzz"},
+        {"type": 5},
+        {"json_schema": {}},
+        {"type": "json_schema"},
+        {"type": "json_schema", "json_schema": "text"},
+        {"type": "json_schema", "json_schema": {"schema": True}},
+        _schema({"type": "nonsense"}),
+        _schema({"type": ["string", "nonsense"]}),
+        _schema({"type": "object", "properties": {"a": {"type": "text"}}}),
+        _schema({"anyOf": [{"type": "string"}, {"type": 5}]}),
+        _schema({"type": "array", "items": "string"}),
+        _schema({"$ref": "https://example.org/schema.json"}),
+        _schema({"type": "array", "items": {"$ref": "other.json"}}),
+        _schema({"$ref": "#/$defs/nowhere"}),
+    ],
+)
+def test_a_response_format_that_no_arm_can_use(wanted: dict[str, Any]) -> None:
+    error = _refused(response_format=wanted)
+    assert (error.status, error.type) == (400, "invalid_request_error")
+    assert error.param == "response_format"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"type": "text"},
+        {"type": "json_object"},
+        _schema({"type": ["string", "null"], "pattern": "a"}),
+        # Names of fields that are words of the schema language, too.
+        _schema({"type": "object", "properties": {"type": {"type": "string"}, "$ref": True}}),
+        _schema({"$defs": {"a/b": {"type": "string"}}, "$ref": "#/$defs/a~1b"}),
+        _schema({"anyOf": [{"type": "string"}, {"$ref": "#/anyOf/0"}, {"$ref": "#"}]}),
+        _schema({"type": "array", "items": [{"type": "string"}], "additionalItems": False}),
+    ],
+)
+def test_a_response_format_that_is_fine(wanted: dict[str, Any]) -> None:
+    assert _body(response_format=wanted).request.response_format == wanted
+
+
+def test_answers_without_a_length_are_limited_in_their_number() -> None:
+    def asked(**fields: Any) -> ChatBody:
+        return chat_body({"messages": USER, **fields}, {}, max_answer_tokens=8192)
+
+    assert asked(n=8).request.max_tokens is None
+    assert asked(n=128, max_tokens=64).request.n == 128
+    for n in (9, 128):
+        with pytest.raises(ApiError) as caught:
+            asked(n=n)
+        assert (caught.value.status, caught.value.param) == (400, "n")
+        assert caught.value.code == "max_tokens_too_large"
+    assert _body().request.max_tokens is None
+    assert _refused(n=2).param == "n"
 
 
 @pytest.mark.parametrize("model", ["gpt-4o", "", "hybridroute-2", "gpt-4o:0.5"])

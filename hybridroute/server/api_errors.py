@@ -105,8 +105,10 @@ def api_error_of(error: Exception) -> ApiError:
         )
     message = " ".join([str(error), *(f"({note})" for note in getattr(error, "__notes__", ()))])
     if isinstance(error, ArmRefused) and not isinstance(error, ContextOverflow):
-        if error.status in _CALLERS_MISTAKE:
-            return ApiError(400, message, code="arm_refused")
+        param = _param(400, message)
+        # A schema that an engine cannot use: another arm was to try, and there is none.
+        if error.status in _CALLERS_MISTAKE or param == "response_format":
+            return ApiError(400, message, code="arm_refused", param=param)
         return ApiError(502, message, type=_SERVER, code="arm_refused")
     for kind, status, type_, code in _KINDS:
         if isinstance(error, kind):

@@ -14,10 +14,15 @@ from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.modes import checked_mode
 from hybridroute.promise import Promise
 from hybridroute.server.api_errors import ApiError
+from hybridroute.server.chat_shapes import SENT_ON, check_flags, check_shapes
+from hybridroute.server.response_format import check_response_format
 from hybridroute.setting import Setting
 
 MODEL = "hybridroute"
 SETTINGS = ("dial", "threshold", "cost_advantage", "promise")
+UNSAID_TOKENS = 1024
+"""What each of several answers counts as where ``max_tokens`` is not given."""
+_STREAM_OPTIONS = ("include_usage", "include_obfuscation")
 _PROMISED = frozenset({"max_drop", "confidence", "relative", "of_gap"})
 
 _OWN = frozenset(
@@ -27,16 +32,9 @@ _OWN = frozenset(
         *("frequency_penalty", "stream", "stream_options", *SETTINGS, "mode", "session"),
     }
 )
-_SENT_ON = frozenset(
-    {
-        *("logit_bias", "metadata", "parallel_tool_calls", "prediction", "prompt_cache_key"),
-        *("prompt_cache_retention", "reasoning_effort", "safety_identifier", "service_tier"),
-        *("store", "user", "verbosity", "web_search_options"),
-    }
-)
-"""OpenAI's fields that only the cloud arm can use. Those whose answers this server has no place
-for (logprobs, audio, functions) are refused like unknown ones, rather than dropped in silence."""
-FIELDS = _OWN | _SENT_ON
+# Those whose answers this server has no place for (logprobs, audio, functions) are refused like
+# unknown ones, rather than dropped in silence.
+FIELDS = _OWN | frozenset(SENT_ON)
 """All that a body may hold."""
 
 
@@ -85,22 +83,19 @@ def chat_body(
             )
     named = _dial_of_model(body.get("model"))
     options = mapping_of("stream_options", body.get("stream_options"))
+    check_flags("stream_options", options, _STREAM_OPTIONS)
     request = _request(body)
-    if (request.max_tokens or 1) * request.n > max_answer_tokens:
-        raise ApiError(
-            400,
-            f"max_tokens is {request.max_tokens} for n = {request.n} answers; this server gives "
-            f"at most {max_answer_tokens} tokens a request",
-            code="max_tokens_too_large",
-            param="max_tokens",
-        )
+    check_shapes(body)
+    if request.response_format is not None:
+        check_response_format(request.response_format)
+    _check_length(request, max_answer_tokens)
     return ChatBody(
         request=request,
         setting=_setting(body, headers) or named,
         mode=_mode(body, headers),
         session=_said(body, headers, "session"),
         stream=_flag("stream", body.get("stream")),
-        include_usage=_flag("stream_options.include_usage", options.get("include_usage")),
+        include_usage=bool(options.get("include_usage")),
     )
 
 
@@ -108,7 +103,6 @@ def _request(body: Mapping[str, Any]) -> ChatRequest:
     count = body.get("n")
     for name in ("max_tokens", "max_completion_tokens"):
         _check_number(name, body.get(name))
-    _check_choice(body.get("tool_choice"))
     return ChatRequest(
         messages=messages_of(body.get("messages") or ()),
         max_tokens=one_limit(body.get("max_tokens"), body.get("max_completion_tokens")),
@@ -123,9 +117,34 @@ def _request(body: Mapping[str, Any]) -> ChatRequest:
         presence_penalty=body.get("presence_penalty"),
         frequency_penalty=body.get("frequency_penalty"),
         extra={
-            name: value for name, value in body.items() if name in _SENT_ON and value is not None
+            name: value for name, value in body.items() if name in SENT_ON and value is not None
         },
     )
+
+
+def _check_length(request: ChatRequest, most: int) -> None:
+    """Hold ``n`` answers to the server's limit, those of no stated length by a usual one.
+
+    ``max_tokens`` is not filled in: an arm with a small context would be left out for an answer
+    that nobody asked to be that long, and some models refuse the field.
+    """
+    asked, n = request.max_tokens, request.n
+    if asked is not None and asked * n > most:
+        raise ApiError(
+            400,
+            f"max_tokens is {asked} for n = {n} answers; this server gives at most {most} tokens "
+            f"a request",
+            code="max_tokens_too_large",
+            param="max_tokens",
+        )
+    if asked is None and n > 1 and n * UNSAID_TOKENS > most:
+        raise ApiError(
+            400,
+            f"n is {n} without max_tokens, so that each answer counts as {UNSAID_TOKENS} tokens; "
+            f"this server gives at most {most} a request. Ask for fewer, or give max_tokens",
+            code="max_tokens_too_large",
+            param="n",
+        )
 
 
 def setting_in(body: Mapping[str, Any]) -> Setting | None:
@@ -212,11 +231,3 @@ def _check_number(name: str, value: Any) -> None:
     """Before the two limits are compared: True equals 1."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
         raise ApiError(400, f"{name} is {str(value)[:40]!r}; give a whole number", param=name)
-
-
-def _check_choice(value: Any) -> None:
-    if not (value is None or isinstance(value, (str, dict))):
-        kind = type(value).__name__
-        raise ApiError(
-            400, f"tool_choice is a {kind}; give a word or an object", param="tool_choice"
-        )
