@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hybridroute.server.answers import error_answer
-from hybridroute.server.api_errors import ApiError
+from hybridroute.server.api_errors import ApiError, api_error_of
 from hybridroute.server.options import ServerOptions, is_loopback
 
 _log = logging.getLogger(__name__)
@@ -20,6 +20,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_SERVER_FAULT = 500
 _SECURITY = {
     "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
@@ -71,7 +72,8 @@ class Guard:
             self._check(scope)
             await self._app(scope, receive, with_headers)
         except Exception as exc:
-            if not isinstance(exc, ApiError):
+            # What the caller did wrong is told to the caller, and is nothing for whoever runs this.
+            if api_error_of(exc).status >= _SERVER_FAULT:
                 _log.error("an endpoint failed: %s", type(exc).__name__)
             if not started:
                 await error_answer(exc)(scope, receive, with_headers)

@@ -190,6 +190,7 @@ def test_many_writers_leave_one_whole_setting(server: ServerRun) -> None:
         (ArmTimeout("too slow", arm="cloud"), 504, "arm_timeout"),
         (ArmRefused("bad key", arm="cloud", status=401), 502, "arm_refused"),
         (ArmRefused("bad image", arm="cloud", status=400), 400, "arm_refused"),
+        (ArmRefused("response_format holds a schema it cannot use"), 400, "arm_refused"),
         (ContextOverflow("too long", arm="cloud"), 400, "context_length_exceeded"),
         (ZeroDivisionError("secret"), 500, "internal_error"),
     ],
@@ -200,6 +201,33 @@ def test_an_arm_that_fails(failure: Exception, status: int, code: str, stream: b
     with ServerRun(broken) as server:
         error = _refused(server.ask("0.05 hard", stream=stream), status, code)
         assert "secret" not in error["message"]
+
+
+@pytest.mark.parametrize("wanted", [{"type": "zzz"}, {"type": "json_schema"}])
+def test_a_wrong_response_format_is_told_before_any_arm_is_asked(wanted: dict[str, Any]) -> None:
+    edge, cloud = edge_arm(), cloud_arm()
+    with ServerRun(serving(edge=edge, cloud=cloud)) as server:
+        error = _refused(server.ask("0.95 easy", response_format=wanted), 400)
+    assert (error["type"], error["param"]) == ("invalid_request_error", "response_format")
+    assert edge.requests == cloud.requests == []
+
+
+def test_a_schema_that_the_only_arm_cannot_use_is_the_callers_to_change() -> None:
+    broken = edge_arm(fails=ArmRefused("response_format holds a schema it cannot use", arm="edge"))
+    with ServerRun(serving(edge=broken, cloud=None)) as server:
+        error = _refused(server.ask("0.95 easy"), 400, "arm_refused")
+    assert (error["type"], error["param"]) == ("invalid_request_error", "response_format")
+
+
+def test_a_callers_mistake_is_no_error_of_the_server(
+    server: ServerRun, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        for body in ({"dial": 2}, {"dial": "high"}, {"promise": {"max_drop": 0.01}}, {"dail": 1}):
+            assert server.put("/v1/hybridroute/dial", body).status_code == 400
+        ask = {"messages": EASY, "dial": 7}
+        assert server.post(ask, "/v1/hybridroute/route").status_code == 400
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -266,6 +294,15 @@ def test_an_origin_that_was_let_in() -> None:
         asked = {**friend, "Access-Control-Request-Method": "POST"}
         before = requests.options(server.url + CHAT, headers=asked, timeout=20)
         assert before.headers["access-control-allow-origin"] == "https://friend.example"
+        # What OpenAI's client for browsers sends, and our own.
+        wanted = "authorization,content-type,if-match,x-stainless-os,x-stainless-retry-count"
+        wanted += ",x-hybridroute-dial,x-hybridroute-mode,x-hybridroute-session"
+        asked["Access-Control-Request-Headers"] = wanted
+        before = requests.options(server.url + CHAT, headers=asked, timeout=20)
+        assert before.status_code == 200
+        assert before.headers["access-control-allow-headers"] == wanted
+        stranger = {**asked, "Origin": "https://other.example"}
+        assert requests.options(server.url + CHAT, headers=stranger, timeout=20).status_code == 400
         answered = server.post(
             {"messages": EASY}, headers={**friend, "Authorization": f"Bearer {KEY}"}
         )
