@@ -134,6 +134,13 @@ class Sessions:
         """How many conversations are remembered."""
         return len(self._sessions)
 
+    def join(self, other: Sessions) -> None:
+        """Keep one memory with ``other`` from now on: the other's, with its limits.
+
+        For a client that takes over from another, whose last answers are still under way.
+        """
+        self._sessions, self._calls = other._sessions, other._calls
+
     def forget(self, session: str) -> None:
         """Forget one conversation, if it is known."""
         self._sessions.drop(session)

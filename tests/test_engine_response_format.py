@@ -1,4 +1,4 @@
-"""The engines on a ``response_format``: what is the caller's mistake, and what another arm may do."""
+"""The engines on a ``response_format``: the caller's mistakes, and what another arm may do."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_it_serves_is_turned_reloads_and_ends(tmp_path: Path, bundle: Path) -> N
             assert json.loads(turned.stdout)["dial"] == 0.8 == served.dial()
             read = run("dial", "--port", served.port, cwd=tmp_path)
             assert read.stdout.startswith("dial 0.8, threshold 0.8")
-            refused = run("dial", "--threshold", "7", "--port", served.port, cwd=tmp_path)
+            refused = run("dial", "--max-drop", "0.1", "--port", served.port, cwd=tmp_path)
             assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
 
             file.write_text("[router]\ndial = 7\n", encoding="utf-8")
@@ -114,13 +114,129 @@ def test_it_serves_is_turned_reloads_and_ends(tmp_path: Path, bundle: Path) -> N
 
 def _reloaded(served: Served, *, ok: bool) -> dict[str, Any]:
     """What the page is told of a reload, once it is done."""
+    before = _last_reload(served)
     served.process.send_signal(signal.SIGHUP)
     for _ in range(200):
-        held = requests.get(served.url + "/v1/hybridroute/info", timeout=20).json()["reload"]
-        if held is not None and held["ok"] is ok:
+        held = _last_reload(served)
+        if held is not None and held != before:
+            assert held["ok"] is ok, held
             return dict(held)
         time.sleep(0.05)
-    raise AssertionError(f"no reload with ok={ok}: {held}")
+    raise AssertionError("the signal was not heard")
+
+
+def _last_reload(served: Served) -> dict[str, Any] | None:
+    info = requests.get(served.url + "/v1/hybridroute/info", timeout=20).json()
+    held: dict[str, Any] | None = info["reload"]
+    return held
+
+
+def test_a_file_that_config_check_refuses_changes_nothing(tmp_path: Path, bundle: Path) -> None:
+    with play.CloudServer(play.answer(play.whole("from afar"))) as cloud:
+        file = _config(tmp_path, bundle, cloud.url)
+        text = file.read_text(encoding="utf-8")
+        with _served(tmp_path) as served:
+            for wrong, said in (
+                ("[server]\nmax_requests = 0\n", "max_requests is 0"),
+                ('[server]\nkey_env = "UNSET_KEY"\n', "UNSET_KEY is not set"),
+                ("[edge]\nengine = 'none'\n", "engine is 'none'"),
+            ):
+                file.write_text(f"[router]\ndial = 0.1\n{wrong}", encoding="utf-8")
+                assert run("config", "check", cwd=tmp_path).returncode == 1
+                assert said in _reloaded(served, ok=False)["message"]
+                assert _asked(served).json()["model"] == "big-1"
+            file.unlink()
+            gone = _reloaded(served, ok=False)["message"]
+            assert "hybridroute.toml is gone" in gone
+            assert _asked(served).json()["model"] == "big-1"
+            assert served.dial() == 0.5
+            file.write_text(text.replace("dial = 0.5", "dial = 0.2"), encoding="utf-8")
+            assert _reloaded(served, ok=True)["message"] == "in force: dial 0.2"
+
+
+def _asked(served: Served) -> requests.Response:
+    body = {"messages": [{"role": "user", "content": "hello"}]}
+    return requests.post(served.url + "/v1/chat/completions", json=body, timeout=60)
+
+
+def test_a_reload_moves_the_log_and_names_what_needs_a_restart(
+    tmp_path: Path, bundle: Path
+) -> None:
+    with play.CloudServer(play.answer(play.whole("from afar"))) as cloud:
+        file = _config(tmp_path, bundle, cloud.url)
+        plain = file.read_text(encoding="utf-8")
+        with _served(tmp_path, "--cors-origin", "https://friend.example") as served:
+            more = '[server]\nlog = "later.db"\nmax_requests = 7\ndrain_s = 1\n'
+            file.write_text(plain + more, encoding="utf-8")
+            reload = _reloaded(served, ok=True)
+            assert reload["needs_restart"] == ["max_requests", "drain_s"]
+            assert reload["message"] == (
+                "in force: dial 0.5; not in force before a restart: server.max_requests, "
+                "server.drain_s"
+            )
+            assert _asked(served).status_code == 200
+            served.ends(signal.SIGTERM)
+    replayed = run("replay", "--log", "later.db", "--dial", "0.2", "--json", cwd=tmp_path)
+    assert replayed.returncode == 0, replayed.stderr
+
+
+def test_it_is_not_ready_when_nothing_can_answer(tmp_path: Path, bundle: Path) -> None:
+    """A cloud without its key answers nothing, and neither does a model that is not there."""
+    nothing = ("--bundle", str(bundle), "--edge", str(tmp_path / "none.gguf"))
+    for more in ((*nothing, "--cloud-model", "gpt-4o"), ("--mode", "only_in_cloud")):
+        with _served(tmp_path, *more, HYBRIDROUTE_CLOUD_MODEL="gpt-4o") as served:
+            ready = _settled(served, missing=2 if "--edge" in more else 1)
+            assert (ready.status_code, ready.json()["status"]) == (503, "not ready")
+            assert "OPENAI_API_KEY is not set" in " ".join(ready.json()["missing"])
+            assert _asked(served).status_code >= 500
+    with _served(tmp_path, *nothing, "--cloud-model", "gpt-4o", OPENAI_API_KEY="k") as served:
+        assert _settled(served, missing=1).status_code == 200
+
+
+def _settled(served: Served, *, missing: int) -> requests.Response:
+    """What /ready says once the models were tried, which is when so much is known to be missing."""
+    for _ in range(200):
+        ready = requests.get(served.url + "/ready", timeout=20)
+        if len(ready.json()["missing"]) == missing:
+            break
+        time.sleep(0.05)
+    time.sleep(0.3)
+    return requests.get(served.url + "/ready", timeout=20)
+
+
+CLOUD_KEY = "planted-cloud-key"
+
+
+@pytest.mark.parametrize("form", [(), ("--log-json",)])
+def test_a_cloud_key_that_is_refused_stays_out_of_everything(
+    tmp_path: Path, bundle: Path, form: tuple[str, ...]
+) -> None:
+    """The cloud quotes the key it refuses, as OpenAI's does."""
+    quoted = {"error": {"message": f"Incorrect API key provided: {CLOUD_KEY}", "code": "invalid"}}
+    with play.CloudServer(play.answer(quoted, 401)) as cloud:
+        file = _config(tmp_path, bundle, cloud.url)
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace('env = ""', 'env = "MY_CLOUD_KEY"'), encoding="utf-8")
+        logged = ("--log", "decisions.db", *form)
+        with _served(tmp_path, *logged, MY_CLOUD_KEY=CLOUD_KEY) as served:
+            body = {"messages": [{"role": "user", "content": "planted prompt"}]}
+            answers = [
+                requests.post(served.url + "/v1/chat/completions", json=one, timeout=60)
+                for one in (body, {**body, "stream": True})
+            ]
+            told = "".join(
+                requests.get(served.url + path, timeout=20).text
+                for path in ("/metrics", "/v1/hybridroute/stats", "/v1/hybridroute/info", "/ready")
+            )
+            _, said = served.ends(signal.SIGTERM)
+        assert [answer.status_code for answer in answers] == [502, 502]
+        assert cloud.seen[0].headers["authorization"] == f"Bearer {CLOUD_KEY}"
+    assert 'outcome="failed"' in told
+    assert "MY_CLOUD_KEY" in said  # it does say which variable to look at
+    kept = b"".join(one.read_bytes() for one in tmp_path.glob("decisions.db*")).decode("latin-1")
+    assert "ArmRefused" in kept
+    for place in (told, said, kept, json.dumps(served.start), *(one.text for one in answers)):
+        assert "planted" not in place
 
 
 def test_sigterm_lets_a_stream_end(tmp_path: Path, bundle: Path) -> None:

@@ -9,15 +9,19 @@ import typer
 
 from hybridroute.cli import options
 from hybridroute.cli.output import print_json, say
+from hybridroute.cli.ranges import within
 from hybridroute.edge_runtime.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
+    from hybridroute.edge_runtime.protocols import Arm
     from hybridroute.server.live import Serving
     from hybridroute.server.options import ServerOptions
     from hybridroute.settings import ServerSettings, Settings
 
+_POSITIVE = within(0, low_in=False, high_in=False)
 _HOLD = "Let a controller turn the dial to hold (give one)"
 
 
@@ -31,26 +35,36 @@ def serve(
         typer.Option(help="A web origin whose scripts may ask; may be repeated."),
     ] = None,
     max_requests: Annotated[
-        int | None, typer.Option(help="Chat requests at a time; more are told 429.")
+        int | None,
+        typer.Option(help="Chat requests at a time; more are told 429.", callback=within(1)),
     ] = None,
     drain_s: Annotated[
-        float | None, typer.Option(help="On SIGTERM, seconds that answers may still take.")
+        float | None,
+        typer.Option(help="On SIGTERM, seconds that answers may still take.", callback=within(0)),
     ] = None,
     log: Annotated[
         str | None, typer.Option(help="An SQLite file for the decisions, for `replay`; no prompts.")
     ] = None,
     log_json: Annotated[bool, typer.Option(help="Log as JSON lines.")] = False,
     usd_per_hour: Annotated[
-        float | None, typer.Option(help="Budget in the cloud.", rich_help_panel=_HOLD)
+        float | None,
+        typer.Option(help="Budget in the cloud.", rich_help_panel=_HOLD, callback=_POSITIVE),
     ] = None,
     cloud_requests: Annotated[
-        float | None, typer.Option(help="Cloud requests a minute.", rich_help_panel=_HOLD)
+        float | None,
+        typer.Option(help="Cloud requests a minute.", rich_help_panel=_HOLD, callback=_POSITIVE),
     ] = None,
     cloud_share: Annotated[
-        float | None, typer.Option(help="Share of requests to the cloud.", rich_help_panel=_HOLD)
+        float | None,
+        typer.Option(
+            help="Share of requests to the cloud.",
+            rich_help_panel=_HOLD,
+            callback=within(0, 1, low_in=False),
+        ),
     ] = None,
     p95_ms: Annotated[
-        float | None, typer.Option(help="Time to the first token.", rich_help_panel=_HOLD)
+        float | None,
+        typer.Option(help="Time to the first token.", rich_help_panel=_HOLD, callback=_POSITIVE),
     ] = None,
     json: options.Json = False,
     mode: options.Mode = None,
@@ -142,8 +156,48 @@ def _serve(flags: Mapping[str, Mapping[str, Any]], *, json: bool, log_json: bool
         for line in _greeting(first, url):
             say(line)
 
-    app = make_app(first, options, remake=lambda: serving_of(settings_of(flags)))
+    app = make_app(first, options, remake=_Again(flags, settings.file).serving)
     serve(app, listener, options, on_start=tell)
+
+
+class _Again:
+    """Reads the settings again and makes a Serving of them; the file in force must still be there.
+
+    Without it the rest would do, as at a start in an empty folder: quietly without a cloud.
+    """
+
+    def __init__(self, flags: Mapping[str, Mapping[str, Any]], file: Path | None) -> None:
+        self._flags, self._file = flags, file
+
+    def serving(self) -> Serving:
+        from hybridroute.cli.assemble import settings_of
+
+        settings = settings_of(self._flags)
+        if self._file is not None and settings.file is None:
+            raise ConfigError(
+                f"{self._file} is gone; put it back, or restart the server to do without it"
+            )
+        _check_sections(settings)
+        made = serving_of(settings)
+        self._file = settings.file
+        return made
+
+
+def _check_sections(settings: Settings) -> None:
+    """Refuse what `config check` refuses: also what no client is made of, or this mode leaves out.
+
+    Raises
+    ------
+    ConfigError
+        If a value is out of range.
+    """
+    from hybridroute.cli.assemble import cloud_of, edge_of
+    from hybridroute.settings import CloudEndpoint
+
+    server_options(settings.server)
+    edge_of(settings)
+    if settings.cloud != CloudEndpoint():  # on the device alone, no network code is imported for it
+        cloud_of(settings)
 
 
 def server_options(settings: ServerSettings) -> ServerOptions:
@@ -192,32 +246,44 @@ def serving_of(settings: Settings) -> Serving:
     client.control(controller)
     if settings.server.log is not None:
         client.log_to(settings.server.log)
+    unable = {name: why for arm in client.arms for name, why in _keyless(arm)}
     return Serving(
         client=client,
         settings=settings,
         models=tuple((arm.name, arm.model) for arm in client.arms),
-        missing=tuple(_missing(settings)),
+        missing=(*_no_cloud(settings), *unable.values()),
+        unable=unable,
     )
 
 
-def _missing(settings: Settings) -> list[str]:
-    from hybridroute.cli.assemble import cloud_of
+def _no_cloud(settings: Settings) -> list[str]:
     from hybridroute.settings import variable_of
 
-    if settings.router.mode == "only_on_device" or settings.router.arms is not None:
+    router = settings.router
+    if router.mode == "only_on_device" or router.arms is not None or settings.cloud.model:
         return []
-    cloud = cloud_of(settings)
-    if cloud is None:
-        return [
-            "No cloud is configured, so the edge answers everything: give --cloud-model or "
-            f"{variable_of('cloud', 'model')} (and --cloud-url), and put its key in a variable"
-        ]
-    if cloud.key_variable and not os.environ.get(cloud.key_variable, "").strip():
-        return [
-            f"The cloud has no key: the environment variable {cloud.key_variable} is not set. "
-            "Until it is, the edge stands in"
-        ]
-    return []
+    return [
+        "No cloud is configured, so the edge answers everything: give --cloud-model or "
+        f"{variable_of('cloud', 'model')} (and --cloud-url), and put its key in a variable"
+    ]
+
+
+def _keyless(arm: Arm) -> Iterator[tuple[str, str]]:
+    """An endpoint that cannot be asked for want of its key, and the sentence that says so."""
+    if arm.place == "device":
+        return
+    from hybridroute.cloud import CloudArm
+    from hybridroute.cloud.settings import usable_key
+
+    variable = arm.settings.key_variable if isinstance(arm, CloudArm) else ""
+    key = os.environ.get(variable, "").strip()
+    if variable and not usable_key(key):
+        what = "has spaces or is not ASCII" if key else "is not set"
+        yield (
+            arm.name,
+            f"The {arm.name} has no key: the environment variable {variable} {what}. Until that "
+            "is put right, another arm stands in where there is one",
+        )
 
 
 def _greeting(first: Serving, url: str) -> list[str]:

@@ -105,9 +105,7 @@ class Control:
                     "score_kind": manifest.score_kind,
                     "calibrated_for": list(serving.client.bundle.model_names),
                 },
-                "reload": None
-                if reload is None
-                else {"ok": reload.ok, "message": reload.message, "at": reload.at},
+                "reload": None if reload is None else plain(reload),
             }
         )
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from hybridroute.answered import Listener
 from hybridroute.async_client import AsyncHybridClient
-from hybridroute.edge_runtime.errors import HybridRouteError
+from hybridroute.edge_runtime.errors import BundleError, HybridRouteError, ScoringError
+from hybridroute.edge_runtime.protocols import Arm
 from hybridroute.server.api_errors import ApiError
 from hybridroute.setting import Setting
-from hybridroute.settings import AMOUNTS, PROMISE_WORDS, Settings
+from hybridroute.settings import AMOUNTS, PROMISE_WORDS, ServerSettings, Settings
 
 _log = logging.getLogger(__name__)
 
@@ -33,21 +34,35 @@ class Serving:
         The arms' names and models.
     missing : tuple of str
         What is not there, and what to do about it, one sentence each.
+    unable : mapping of str to str
+        The arms that cannot answer as they are configured, and why.
     """
 
     client: AsyncHybridClient
     settings: Settings
     models: tuple[tuple[str, str], ...]
     missing: tuple[str, ...] = ()
+    unable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reload:
-    """How the last reload went; ``at`` is in epoch seconds."""
+    """How the last reload went.
+
+    Parameters
+    ----------
+    ok : bool
+    message : str
+    at : float
+        Seconds since the epoch.
+    needs_restart : tuple of str
+        Keys of ``[server]`` that are not what the server was started with.
+    """
 
     ok: bool
     message: str
     at: float
+    needs_restart: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -75,6 +90,7 @@ class Live:
         self._listener = listener
         first.client.listeners.add(listener)
         self._remake = remake
+        self._started = first.settings.server
         self._one_reload = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
         self._failure: str | None = None
@@ -154,7 +170,7 @@ class Live:
         """Read the configuration again and put it in force as one; a bad one changes nothing.
 
         The setting becomes the configuration's too. Requests under way end with the client they
-        began with.
+        began with; what is remembered of conversations stays.
         """
         async with self._one_reload:
             try:
@@ -167,7 +183,7 @@ class Live:
                 failure, ready = await _warmed(fresh)
                 self._swap(fresh)
                 self._failure, self._ready = failure, ready
-            return self._noted(ok=True, message=f"in force: {self.serving.client.setting}")
+            return self._in_force()
 
     async def close(self) -> None:
         """Free everything."""
@@ -185,6 +201,7 @@ class Live:
 
     def _swap(self, fresh: Serving) -> None:
         fresh.client.listeners.add(self._listener)
+        fresh.client.sessions.join(self.serving.client.sessions)
         old, self._held = self._held, _Held(fresh)
         old.retired = True
         self._close_if_done(old)
@@ -195,30 +212,62 @@ class Live:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
-    def _noted(self, *, ok: bool, message: str) -> Reload:
-        self.last_reload = Reload(ok=ok, message=message, at=time.time())
+    def _in_force(self) -> Reload:
+        message = f"in force: {self.serving.client.setting}"
+        needs = _changed(self._started, self.serving.settings.server)
+        if needs:
+            keys = ", ".join(f"server.{name}" for name in needs)
+            message += f"; not in force before a restart: {keys}"
+        return self._noted(ok=True, message=message, needs_restart=needs)
+
+    def _noted(self, *, ok: bool, message: str, needs_restart: tuple[str, ...] = ()) -> Reload:
+        self.last_reload = Reload(
+            ok=ok, message=message, at=time.time(), needs_restart=needs_restart
+        )
         _log.log(logging.INFO if ok else logging.ERROR, "reload: %s", message)
         return self.last_reload
 
 
 async def _warmed(serving: Serving) -> tuple[str | None, bool]:
     """What failed to load, and whether there is an arm that can answer all the same."""
+    arms = [arm for arm in serving.client.arms if arm.name not in serving.unable]
     try:
         await serving.client.warm_up()
+    except (BundleError, ScoringError) as exc:
+        _log.warning("the router could not be loaded: %s", exc)
+        return str(exc), False
     except HybridRouteError as exc:
         _log.warning("not everything could be loaded: %s", exc)
-        return str(exc), any(name != "edge" for name, _ in serving.models)
-    return None, True
+        return str(exc), any([await _loads(arm) for arm in arms])
+    return None, bool(arms)
+
+
+async def _loads(arm: Arm) -> bool:
+    """Whether an arm on this device is there; one elsewhere is known by its requests alone."""
+    if arm.place != "device":
+        return True
+    try:
+        await asyncio.to_thread(arm.warm_up)
+    except HybridRouteError:
+        return False
+    return True
+
+
+def _changed(before: ServerSettings, now: ServerSettings) -> tuple[str, ...]:
+    """What a reload does not put in force; the decisions' log it does."""
+    names = (item.name for item in fields(ServerSettings) if item.name != "log")
+    return tuple(name for name in names if getattr(before, name) != getattr(now, name))
 
 
 def _same_parts(one: Settings, other: Settings) -> bool:
     """Whether two settings differ at most in how much goes to the cloud.
 
-    Where the server listens does not count either: that takes a restart.
+    Where the server listens does not count either: that takes a restart. The decisions' log does,
+    since a client keeps its own.
     """
     return _parts(one) == _parts(other)
 
 
 def _parts(settings: Settings) -> tuple[object, ...]:
     said: dict[str, Any] = dict.fromkeys((*AMOUNTS, *PROMISE_WORDS))
-    return replace(settings.router, **said), settings.edge, settings.cloud
+    return replace(settings.router, **said), settings.edge, settings.cloud, settings.server.log
