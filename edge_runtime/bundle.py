@@ -21,6 +21,8 @@ MANIFEST = "manifest.json"
 MODEL = "router.onnx"
 TOKENIZER = "tokenizer.json"
 CARD = "README.md"
+PACKAGED = ("default", "demo")
+"""The bundles that come with the package, by name: the one taken if none is named, the demo's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +39,24 @@ class Bundle:
     def load(cls, path: str | Path) -> Self:
         """Read a bundle and check every file against the manifest.
 
+        Parameters
+        ----------
+        path : path
+            Its folder; or, where there is no such folder, the name of one that comes with the
+            package, see :data:`PACKAGED`.
+
         Raises
         ------
         BundleError
             If the folder is no bundle, a file is missing or altered, or the schema is newer.
         """
-        folder = Path(path)
+        folder = _folder_of(path)
         try:
             text = (folder / MANIFEST).read_text(encoding="utf-8")
         except (OSError, ValueError) as exc:  # ValueError: not UTF-8, or a NUL in the path
             raise BundleError(
                 f"no bundle at {folder}: {MANIFEST} cannot be read ({exc}). Give the folder that "
-                "`hybridroute train --out` wrote, or leave the bundle out to use the default"
+                f"`hybridroute train --out` wrote, or a packaged one's name: {', '.join(PACKAGED)}"
             ) from exc
         bundle = cls(folder, Manifest.from_json(text))
         missing = {MODEL, TOKENIZER} - set(bundle.manifest.files)
@@ -173,7 +181,7 @@ def check_place(path: str | Path) -> Path:
 
 
 def packaged_bundle_path(name: str) -> Path:
-    """Where a bundle lies that comes with the package: ``default``, or the demo's own, ``demo``."""
+    """Where a bundle of :data:`PACKAGED` lies."""
     from importlib.resources import files
 
     return Path(str(files("hybridroute"))) / "bundles" / name
@@ -182,6 +190,12 @@ def packaged_bundle_path(name: str) -> Path:
 def default_bundle_path() -> Path:
     """Where the bundle lies that is taken if none is named."""
     return packaged_bundle_path("default")
+
+
+def _folder_of(path: str | Path) -> Path:
+    folder = Path(path)
+    is_name = str(path) in PACKAGED and not folder.is_dir()
+    return packaged_bundle_path(str(path)) if is_name else folder
 
 
 def _replaceable(folder: Path) -> bool:

@@ -46,7 +46,8 @@ class HybridClient(Turnable):
     Parameters
     ----------
     bundle : path or Bundle, optional
-        The trained router; the one that comes with the package by default.
+        The trained router: its folder, or the name of one that comes with the package,
+        ``"default"`` (taken if none is given) or ``"demo"``.
     edge : str or Arm, optional
         The small model: a registered name, a GGUF file's path, or an arm of your own.
     cloud : CloudSettings or Arm, optional

@@ -14,7 +14,7 @@ from hybridroute.routed_text import TEXT_RULE
 
 
 def open_bundle(bundle: str | os.PathLike[str] | Bundle | None = None) -> Bundle:
-    """The bundle, if this version can route with it; the package's own if None.
+    """The bundle, if this version can route with it; the package's default if None.
 
     Raises
     ------

@@ -39,7 +39,7 @@ class RouterSettings:
     Parameters
     ----------
     bundle : str or None
-        The bundle's folder; None is the one that comes with the package.
+        The bundle's folder, or a packaged one's name (default, demo); None is the default.
     dial, threshold, cost_advantage, max_drop : float or None
         At most one; ``max_drop`` asks for a promise, see :class:`Promise`.
     confidence : float or None

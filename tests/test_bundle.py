@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 from tiny_bundle import write_tiny_bundle
 
-from hybridroute.edge_runtime.bundle import CARD, MANIFEST, MODEL, TOKENIZER, Bundle, check_place
+from hybridroute.edge_runtime.bundle import (
+    CARD,
+    MANIFEST,
+    MODEL,
+    PACKAGED,
+    TOKENIZER,
+    Bundle,
+    check_place,
+    packaged_bundle_path,
+)
 from hybridroute.edge_runtime.errors import BundleError
 
 FILES = {MODEL: b"model", TOKENIZER: b"tokenizer", CARD: b"card"}
@@ -37,6 +46,18 @@ def test_golden_vectors_hold(bundle: Bundle) -> None:
     for golden in Bundle.load(bundle.path).manifest.golden:
         assert scorer.encode(golden.text).ids == golden.token_ids
         assert scorer.score([golden.text])[0] == pytest.approx(golden.score, abs=1e-6)
+
+
+def test_a_packaged_bundle_goes_by_its_name_where_no_folder_has_it(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in PACKAGED:
+        assert Bundle.load(name).path == packaged_bundle_path(name)
+    bundle.path.rename(tmp_path / "demo")
+    assert Bundle.load("demo").path == Path("demo")
+    with pytest.raises(BundleError, match="packaged one's name: default, demo"):
+        Bundle.load("Demo!")
 
 
 @pytest.mark.parametrize("place", ["nothing", "\x00", "file"])
