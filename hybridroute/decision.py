@@ -185,9 +185,10 @@ class Decision:
 
     def explain(self) -> str:
         """The decision in one sentence."""
-        return f"{self.arm} ({self.model}) answers because {self._because()}."
+        return f"{self.arm} ({self.model}) answers because {self.because()}."
 
-    def _because(self) -> str:
+    def because(self) -> str:
+        """Why, as the end of that sentence."""
         if self.reason == "fallback":
             return f"{self.fallback_from} failed ({self.fallback_error})"
         if self.reason == "only_capable_arm":

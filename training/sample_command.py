@@ -57,7 +57,7 @@ def sample(
         int | None,
         typer.Option(help="Only so many prompts, spread over the files: to try it.", min=1),
     ] = None,
-    n: Annotated[int, typer.Option("--n", "-n", help="Responses per prompt and arm.")] = 10,
+    n: Annotated[int, typer.Option("--n", "-n", help="Responses per prompt and arm.", min=1)] = 10,
     temperature: Annotated[float, typer.Option(help="0 to 2.")] = 0.8,
     top_p: Annotated[float, typer.Option(help="Above 0, at most 1.")] = 0.95,
     max_tokens: Annotated[int, typer.Option(help="Longest response.")] = 128,

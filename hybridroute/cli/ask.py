@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from hybridroute.cli import options
 from hybridroute.cli.output import print_json, printable, progress, say
@@ -31,8 +29,8 @@ def ask(
     drop_kind: options.DropKind = None,
     system: options.System = None,
     max_tokens: options.MaxTokens = None,
-    temperature: Annotated[float | None, typer.Option(help="Sampling temperature, 0 to 2.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the sampling.")] = None,
+    temperature: options.Temperature = None,
+    seed: options.Seed = None,
     bundle: options.Bundle = None,
     arms: options.Arms = None,
     edge: options.Edge = None,
@@ -81,13 +79,16 @@ def _answer_body(client: HybridClient, asked: Mapping[str, Any]) -> dict[str, An
     answer = client.chat.completions.create(**asked)
     decision = answer.hybridroute
     if not decision.scored:
-        # A mode that leaves one arm needs no score to answer; here it is to be seen.
+        # One arm that is left needs no score to answer; here it is to be seen, with what it took.
         looked = client.route(asked["messages"], max_tokens=asked["max_tokens"])
         decision = replace(
             decision,
             score=looked.score,
             estimates=looked.estimates,
             unknown_share=looked.unknown_share,
+            text_ms=looked.text_ms,
+            score_ms=looked.score_ms,
+            latency_ms=looked.latency_ms,
         )
     body = answer.to_dict()
     return {

@@ -114,7 +114,11 @@ def controller_of(settings: Settings) -> ControllerSettings | None:
 
 
 def client_of(
-    settings: Settings, *, only_decides: bool = False, router_spins: bool = True
+    settings: Settings,
+    *,
+    only_decides: bool = False,
+    router_spins: bool = True,
+    bundle: Bundle | None = None,
 ) -> HybridClient:
     """The client that the settings describe.
 
@@ -125,6 +129,8 @@ def client_of(
         arms to choose from.
     router_spins : bool
         See :class:`HybridClient`.
+    bundle : Bundle or None
+        The settings' bundle, where it is open already.
     """
     from hybridroute.client import HybridClient
     from hybridroute.modes import checked_mode
@@ -132,7 +138,7 @@ def client_of(
 
     router = settings.router
     mode = checked_mode(router.mode)
-    bundle = open_bundle(router.bundle)
+    bundle = open_bundle(router.bundle) if bundle is None else bundle
     arms = _pool_arms(settings, bundle, mode, only_decides=only_decides)
     edge, cloud = None, None
     if arms is None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from hybridroute.cli import options
 from hybridroute.cli.output import console, print_json, printable, say
@@ -32,8 +30,8 @@ def chat(
     drop_kind: options.DropKind = None,
     system: options.System = None,
     max_tokens: options.MaxTokens = None,
-    temperature: Annotated[float | None, typer.Option(help="Sampling temperature, 0 to 2.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the sampling.")] = None,
+    temperature: options.Temperature = None,
+    seed: options.Seed = None,
     bundle: options.Bundle = None,
     arms: options.Arms = None,
     edge: options.Edge = None,

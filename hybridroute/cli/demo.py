@@ -14,6 +14,7 @@ import typer
 
 from hybridroute.cli import options
 from hybridroute.cli.output import console, print_json, progress
+from hybridroute.cli.ranges import within
 from hybridroute.edge_runtime.errors import ConfigError, ModelMissing
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ _SMALL = "Both models are tiny and often wrong: look at where the queries go."
 def demo(
     *,
     dial: Annotated[
-        list[float] | None, typer.Option(help="A dial setting, 0 to 1; may be repeated.")
+        list[float] | None,
+        typer.Option(help="A dial setting, 0 to 1; may be repeated.", callback=within(0, 1)),
     ] = None,
     queries: Annotated[
         Path | None,

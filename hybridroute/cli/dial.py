@@ -10,6 +10,7 @@ import typer
 
 from hybridroute.cli import options
 from hybridroute.cli.output import print_json, printable
+from hybridroute.cli.ranges import within
 from hybridroute.edge_runtime.errors import ArmUnavailable, ConfigError
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ _TIMEOUT_S = 10.0
 
 def dial(
     value: Annotated[
-        float | None, typer.Argument(help="The dial, 0 to 1; left out, it is only read.")
+        float | None,
+        typer.Argument(help="The dial, 0 to 1; left out, it is only read.", callback=within(0, 1)),
     ] = None,
     *,
     threshold: options.Threshold = None,

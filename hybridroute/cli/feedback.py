@@ -10,6 +10,7 @@ import typer
 
 from hybridroute.cli import options
 from hybridroute.cli.output import print_json, say
+from hybridroute.cli.ranges import within
 from hybridroute.edge_runtime.errors import ConfigError
 
 
@@ -23,7 +24,8 @@ def feedback(
         bool | None, typer.Option("--good/--bad", help="Whether its answer was good.")
     ] = None,
     quality: Annotated[
-        float | None, typer.Option(help="In place of --good or --bad: from 0 to 1.")
+        float | None,
+        typer.Option(help="In place of --good or --bad: from 0 to 1.", callback=within(0, 1)),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Export to this file; standard output if left out.")

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from hybridroute.cli.ranges import within
+
 
 class ModeName(StrEnum):
     """The modes, as the command line knows them."""
@@ -42,27 +44,42 @@ Query = Annotated[str, typer.Argument(help="The query; - reads it from standard 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
 Dial = Annotated[
     float | None,
-    typer.Option(help="Quality dial, 0 (all edge) to 1 (best).", rich_help_panel=_AMOUNT),
+    typer.Option(
+        help="Quality dial, 0 (all edge) to 1 (best).",
+        rich_help_panel=_AMOUNT,
+        callback=within(0, 1),
+    ),
 ]
 Threshold = Annotated[
     float | None,
-    typer.Option(help="The edge answers if score >= threshold.", rich_help_panel=_AMOUNT),
+    typer.Option(
+        help="The edge answers if score >= threshold; above 1 all goes to the cloud.",
+        rich_help_panel=_AMOUNT,
+        callback=within(0, 1.01),
+    ),
 ]
 CostAdvantage = Annotated[
     float | None,
-    typer.Option(help="Share of queries for the edge, 0 to 1.", rich_help_panel=_AMOUNT),
+    typer.Option(
+        help="Share of queries for the edge, 0 to 1.",
+        rich_help_panel=_AMOUNT,
+        callback=within(0, 1),
+    ),
 ]
 MaxDrop = Annotated[
     float | None,
     typer.Option(
         help="A promise: most quality to lose on average, of a bundle calibrated with outcomes.",
         rich_help_panel=_AMOUNT,
+        callback=within(0, 1, low_in=False, high_in=False),
     ),
 ]
 Confidence = Annotated[
     float | None,
     typer.Option(
-        help="The promise's confidence, 0 to 1; 0.9 if not said.", rich_help_panel=_AMOUNT
+        help="The promise's confidence, 0 to 1; 0.9 if not said.",
+        rich_help_panel=_AMOUNT,
+        callback=within(0, 1, low_in=False, high_in=False),
     ),
 ]
 DropKind = Annotated[
@@ -77,7 +94,11 @@ Mode = Annotated[
     typer.Option(help="Which places may answer; prefer_*: the other only if the first cannot."),
 ]
 Bundle = Annotated[
-    str | None, typer.Option(help="Folder of the trained router.", rich_help_panel=_MODELS)
+    str | None,
+    typer.Option(
+        help="Folder of the trained router, or a packaged one's name: default, demo.",
+        rich_help_panel=_MODELS,
+    ),
 ]
 Edge = Annotated[
     str | None,
@@ -110,13 +131,22 @@ CloudKeyEnv = Annotated[
         help="Name of the variable that holds the key; '' for none.", rich_help_panel=_MODELS
     ),
 ]
-Port = Annotated[int | None, typer.Option(help="The server's port.")]
+Port = Annotated[
+    int | None,
+    typer.Option(help="The server's port; 0 takes a free one.", callback=within(0, 65535)),
+]
 KeyEnv = Annotated[
     str | None,
     typer.Option(help="Name of the variable that holds the server's own key."),
 ]
 System = Annotated[str | None, typer.Option(help="A system message before the query.")]
-MaxTokens = Annotated[int | None, typer.Option(help="Longest answer, in tokens.")]
+MaxTokens = Annotated[
+    int | None, typer.Option(help="Longest answer, in tokens.", callback=within(1))
+]
+Temperature = Annotated[
+    float | None, typer.Option(help="Sampling temperature, 0 to 2.", callback=within(0, 2))
+]
+Seed = Annotated[int | None, typer.Option(help="Seed of the sampling.")]
 
 
 def as_flags(

@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from hybridroute.cli import options
 from hybridroute.cli.output import console, print_json
+from hybridroute.edge_runtime.errors import ConfigError, RequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hybridroute.client import HybridClient
     from hybridroute.decision import Decision
+    from hybridroute.edge_runtime.chat import Message
+    from hybridroute.settings import Settings
 
 
 def route(
@@ -34,7 +39,7 @@ def route(
     cloud_key_env: options.CloudKeyEnv = None,
 ) -> None:
     """Say which arm would answer a query, and why. No model is called; no key is needed."""
-    from hybridroute.cli.assemble import client_of, messages_of, settings_of
+    from hybridroute.cli.assemble import UnconfiguredCloud, client_of, messages_of, settings_of
 
     flags = options.as_flags(
         mode=mode,
@@ -52,17 +57,41 @@ def route(
         cloud_model=cloud_model,
         cloud_key_env=cloud_key_env,
     )
-    settings = settings_of(flags)
+    settings, messages = settings_of(flags), messages_of(query, system)
     with client_of(settings, only_decides=True) as client:
-        decision = client.route(messages_of(query, system), max_tokens=max_tokens)
+        decision = client.route(messages, max_tokens=max_tokens)
         body = decision_body(decision, client)
-    if json:
-        print_json({**body, "cloud_configured": settings.cloud.model is not None})
-        return
+        if json:
+            print_json({**body, "cloud_configured": settings.cloud.model is not None})
+            return
+        if any(isinstance(arm, UnconfiguredCloud) for arm in client.arms):
+            is_pair = client.bundle.manifest.pool is None
+            missing = "No cloud is" if is_pair else "The bundle's arms are not"
+            picked = f"the router picks {decision.arm}: {decision.because()}"
+            said = [
+                _as_ask_says(settings, client, messages, max_tokens),
+                f"{missing} configured; if so, {picked}.",
+            ]
+        else:
+            said = [decision.explain()]
     out = console()
-    out.print(decision.explain(), markup=False, soft_wrap=True)
+    for line in said:
+        out.print(line, markup=False, soft_wrap=True)
     details = _details(decision, body["expectation"])
     out.print(details, style="dim", markup=False, soft_wrap=True)
+
+
+def _as_ask_says(
+    settings: Settings, client: HybridClient, messages: Sequence[Message], max_tokens: int | None
+) -> str:
+    """Which of the arms there are would answer, or why none."""
+    from hybridroute.cli.assemble import client_of
+
+    try:
+        with client_of(settings, bundle=client.bundle) as there:
+            return there.route(messages, max_tokens=max_tokens, always_score=False).explain()
+    except (ConfigError, RequestError) as exc:
+        return f"Nothing answers: {exc}."
 
 
 def decision_body(decision: Decision, client: HybridClient) -> dict[str, Any]:
