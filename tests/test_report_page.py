@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 from report_cases import CLOUD, EDGE, fractional_table, judged_of, table_of
 from tiny_bundle import write_tiny_bundle
+from tiny_encoder import tiny_bert
 
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.manifest import CalibratedArm
 from hybridroute.training.calibrate import calibrate
 from hybridroute.training.outcomes import OutcomeTable
+from hybridroute.training.report_page import fitted_baselines
 from hybridroute.training.report_page.assemble import THIS, Wanted, report_of
 from hybridroute.training.report_page.contents import Report
 from hybridroute.training.report_page.files import check_report_place, write_report
@@ -211,6 +213,29 @@ def test_rows_that_were_seen_are_left_out(tmp_path: Path) -> None:
     report = report_of(bundle, judged_of(bundle, table), Wanted(against=(("other", other),)))
     assert (report.n, report.n_seen_in_training, report.judged_on_seen) == (15, 15, False)
     assert report.judged["n"] == 15
+
+
+def test_the_baselines_learn_from_what_the_router_learnt_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No row that is judged, and no row that another bundle alone has seen."""
+    monkeypatch.setattr(fitted_baselines, "ENCODER", str(tiny_bert(tmp_path / "encoder")))
+    table = fractional_table(60)
+    hashes = table.prompt_hashes()
+    bundle = _bundle(tmp_path / "a", training_hashes=hashes[:25])
+    other = _bundle(tmp_path / "b", training_hashes=hashes[20:30])
+    report = report_of(bundle, judged_of(bundle, table), Wanted(against=(("det", other),)))
+    names = [line.name for line in report.lines]
+    assert names == [THIS, "det", "kNN, k = 5", "length", "random", "oracle"]
+    assert report.n == 30
+    said = "The baselines learn from the 25 rows this router was fitted or selected on"
+    assert report.notes == (said,)
+    fit = table.select(range(25))
+    given = report_of(bundle, judged_of(bundle, table), Wanted(against=(("det", other),), fit=fit))
+    assert given.lines[2] == report.lines[2]
+    assert given.notes == (
+        "The baselines learn from 25 rows given for it, none of them judged here",
+    )
 
 
 def test_where_all_were_seen_the_page_warns(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from hybridroute.training.report_page.areas import standings
 from hybridroute.training.report_page.at_setting import at_setting, chosen_setting, domain_rows
 from hybridroute.training.report_page.contents import BundleFacts, Report
 from hybridroute.training.report_page.fitted_baselines import (
+    FitRows,
     apart_from,
     length_router,
     neighbour_router,
@@ -51,7 +52,8 @@ class Wanted:
     against : tuple of (name, Bundle)
         Other bundles, judged on the same rows.
     fit : OutcomeTable or None
-        Rows for the baselines to be fitted on; judged ones among them are left out.
+        Rows for the baselines to be fitted on; judged ones among them are left out. None takes the
+        judged table's rows that the router was fitted or selected on.
     dial : float or None
         The setting shown; None is the one a client starts with.
 
@@ -92,7 +94,7 @@ def report_of(bundle: Bundle, judged: Judged, wanted: Wanted) -> Report:
     kept = np.ones(len(seen), dtype=np.bool_) if seen.all() else ~seen
     rows = _rows(judged, kept, wanted.seed)
     own = _bundle_routers(bundles, judged, kept, rows, wanted.threads)
-    others, notes = _other_routers(bundle.manifest, rows, wanted)
+    others, notes = _other_routers(bundle.manifest, rows, _fit_rows(judged, kept, wanted))
     routers = (*own, *others)
     at = at_setting(own[0], rows, setting, threshold)
     numbers = numbers_of(bundle.manifest, rows.table, *models, judged.scores[kept])
@@ -181,19 +183,28 @@ def _before_maps(
     return tuple(found)
 
 
+def _fit_rows(judged: Judged, kept: NDArray[np.bool_], wanted: Wanted) -> FitRows:
+    """For the baselines: the rows given for it, else what this router learnt from."""
+    if wanted.fit is not None:
+        table = judged.table.select(kept)
+        fit = apart_from(wanted.fit, table, judged.edge, judged.cloud)
+        return FitRows(table=fit, own=False)
+    own = judged.table.select(judged.seen & ~kept)
+    return FitRows(table=own if len(own) else None, own=True)
+
+
 def _other_routers(
-    manifest: Manifest, rows: Rows, wanted: Wanted
+    manifest: Manifest, rows: Rows, held: FitRows
 ) -> tuple[tuple[Router, ...], tuple[str, ...]]:
-    """The baselines and both ends, and notes on what is left out."""
-    table, edge, cloud = rows.table, rows.edge, rows.cloud
-    fit = None if wanted.fit is None else apart_from(wanted.fit, table, edge, cloud)
+    """The baselines and both ends, and notes on what they were fitted on or is left out."""
+    table, edge, cloud, fit = rows.table, rows.edge, rows.cloud, held.table
     near = neighbour_router(table, fit, edge, cloud, max_tokens=manifest.max_tokens)
     routers = [
         length_router(table, fit, edge, cloud),
         random_router(len(table)),
         oracle_router(rows.edge_q, rows.cloud_q),
     ]
-    notes = []
+    notes = [*held.in_words()]
     if isinstance(near, str):
         notes.append(near)
     else:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from hybridroute.edge_runtime.errors import TrainingError
 from hybridroute.training.baselines import LengthBaseline, NeighbourBaseline
+from hybridroute.training.left_out import pair_rows
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.report_page.routers import Router
 
@@ -16,6 +18,24 @@ ENCODER = "minilm"
 MOST_NEIGHBOURS = 50
 FEWEST_ROWS = 10
 _NEEDED = ("torch", "transformers", "safetensors")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitRows:
+    """Rows to fit on, none of them judged; ``own`` if the judged router learnt from them."""
+
+    table: OutcomeTable | None
+    own: bool
+
+    def in_words(self) -> tuple[str, ...]:
+        """What the page says of them: nothing, or one note."""
+        fit = self.table
+        if fit is None or not len(fit):
+            return ()
+        rows = f"{len(fit):,} {'row' if len(fit) == 1 else 'rows'}"
+        if self.own:
+            return (f"The baselines learn from the {rows} this router was fitted or selected on",)
+        return (f"The baselines learn from {rows} given for it, none of them judged here",)
 
 
 def apart_from(fit: OutcomeTable, judged: OutcomeTable, edge: str, cloud: str) -> OutcomeTable:
@@ -26,7 +46,7 @@ def apart_from(fit: OutcomeTable, judged: OutcomeTable, edge: str, cloud: str) -
     DataError
         If no row has both arms.
     """
-    rows = fit.with_pair(edge, cloud).table.deduplicated().table
+    rows = pair_rows(fit, edge, cloud).table
     taken = set(judged.prompt_hashes())
     return rows.select(np.array([key not in taken for key in rows.prompt_hashes()]))
 
@@ -49,7 +69,10 @@ def neighbour_router(
     k is the square root of the number of rows to fit on, at most ``MOST_NEIGHBOURS``.
     """
     if fit is None:
-        return "kNN is left out: it needs rows to fit on; give them with --fit-outcomes"
+        return (
+            "kNN is left out: among these outcomes is no row to fit it on that is not judged; give "
+            "some with --fit-outcomes"
+        )
     if len(fit) < FEWEST_ROWS:
         return (
             f"kNN is left out: {len(fit)} rows to fit on are not judged themselves, and it needs "
