@@ -23,6 +23,7 @@ from hybridroute.training.judge import (
 from hybridroute.training.labels import labels_at
 from hybridroute.training.metrics import ece
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable, joined
+from hybridroute.training.rows_seen import CALIBRATION_HASHES
 
 EDGE, CLOUD = "small", "large"
 WEIGHTS = {"greet": 9.0, "prove": -9.0}
@@ -80,6 +81,16 @@ def test_rows_seen_in_training_are_counted_and_set_apart(tmp_path: Path) -> None
     assert (found["n"], found["n_seen_in_training"]) == (150, 120)
     assert found["unseen"]["n"] == 30
     assert evaluate_bundle(bundle, rows, EDGE, CLOUD)["unseen"] is None
+
+
+def test_rows_that_set_the_dial_are_counted(tmp_path: Path) -> None:
+    rows = table()
+    bundle = calibrated(tmp_path / "b", rows)
+    assert evaluate_bundle(bundle, rows, EDGE, CLOUD)["n_seen_in_calibration"] is None
+    facts = {CALIBRATION_HASHES: rows.prompt_hashes()[:7]}
+    stated = Bundle(bundle.path, replace(bundle.manifest, training=facts))
+    found = evaluate_bundle(stated, rows, EDGE, CLOUD)
+    assert (found["n_seen_in_calibration"], found["n_seen_in_training"]) == (7, 0)
 
 
 def test_duplicates_and_rows_without_the_pair_are_counted(tmp_path: Path) -> None:

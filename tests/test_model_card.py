@@ -99,6 +99,19 @@ def test_sources_and_command_stand_there() -> None:
     assert "```\nhybridroute train --out b\n```" in card
 
 
+def test_the_rows_on_which_apgr_was_compared_are_told() -> None:
+    parity = {"n": 1000, "p99": 0.01, "largest": 0.02, "apgr_moved": 0.001}
+    said = "APGR moved 0.0010 on 1000 selection and fit rows.\n"
+    assert said in model_card(held(parity=parity | {"rows": 1000}), {})
+    said = "on 400 selection and fit rows (few: the limit is 2.5 times wider).\n"
+    assert said in model_card(held(parity=parity | {"rows": 400}), {})
+
+
+def test_calibration_hashes_are_counted() -> None:
+    said = "its fit and selection rows, and 2 of its calibration rows, stand in the manifest"
+    assert said in model_card(held(calibration_hashes=["a", "b"]), {})
+
+
 def test_products_computed_in_fp32_are_counted() -> None:
     assert "int8, 25 products of them computed in fp32; against torch" in model_card(
         held(kept_fp32=25), {}

@@ -42,8 +42,9 @@ def test_few_rows_widen_the_limit_on_apgr_and_on_nothing_else() -> None:
         replace(few, apgr_moved=0.0011).check(FP32, "exported")
     with pytest.raises(TrainingError, match="max 0.0002 > 0.0001"):
         replace(few, largest=2e-4).check(FP32, "exported")
-    with pytest.raises(TrainingError, match="APGR moved by"):
-        replace(few, rows=10_000).check(FP32, "exported")
+    for rows in (1_000, 10_000):
+        with pytest.raises(TrainingError, match=f"APGR moved by 0.0051 > 0.005 on {rows} rows"):
+            replace(GOOD, rows=rows, apgr_moved=0.0051).check(INT8, "exported")
 
 
 def compared(moved: np.ndarray, edge: np.ndarray, cloud: np.ndarray) -> Parity:

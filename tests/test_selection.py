@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from tiny_encoder import CLOUD, EDGE, outcomes, tiny_bert, tiny_config, tiny_other, tiny_plan
 
-from hybridroute.edge_runtime.bundle import CARD
-from hybridroute.edge_runtime.errors import ConfigError, TrainingError
+from hybridroute.edge_runtime.bundle import CARD, MODEL
+from hybridroute.edge_runtime.errors import BundleError, ConfigError, TrainingError
 from hybridroute.router_source import open_bundle
 from hybridroute.training import candidates, selection
 from hybridroute.training.candidates import Line, attempts
 from hybridroute.training.curve import curve_of
 from hybridroute.training.metrics import area_over_random
-from hybridroute.training.pair_split import split_pair
+from hybridroute.training.pair_split import split_pair, with_selection_fitted
+from hybridroute.training.parity import APGR_ROWS
 from hybridroute.training.pipeline import Trained, TrainingPlan, train
 
 KINDS = ("ridge", "logistic", "knn", "deberta")
@@ -154,3 +155,54 @@ def test_several_candidates_need_select(encoder: Path, tmp_path: Path) -> None:
             tiny_plan(outcomes(20), tiny_config(encoder), tmp_path, **changes)
     with pytest.raises(ConfigError, match="give each once"):
         tiny_plan(outcomes(20), tiny_config(encoder), tmp_path, fits=("knn", "knn"), select=True)
+
+
+def test_every_candidate_is_kept_where_it_is_asked_for(encoder: Path, tmp_path: Path) -> None:
+    config = tiny_config(encoder, neighbours=20)
+    asked = {"fits": ("logistic", "ridge"), "labels": ("det", "prob"), "select": True}
+    plan = tiny_plan(
+        outcomes(160, responses=3), config, tmp_path, keep_candidates=tmp_path / "all", **asked
+    )
+    trained = train(plan)
+    rows = trained.report["selection"]["candidates"]
+    names = ["logistic-det", "logistic-prob", "ridge"]
+    assert [Path(row["bundle"]) for row in rows] == [tmp_path / "all" / name for name in names]
+    for row in rows:
+        kept = open_bundle(Path(row["bundle"]))
+        assert kept.manifest.name == f"Tiny ({row['name']})"
+        assert kept.manifest.training_hashes == trained.bundle.manifest.training_hashes
+        assert "report" not in kept.manifest.training
+        assert "Test rows" not in kept.read(CARD).decode()
+        assert (kept.read(MODEL) == trained.bundle.read(MODEL)) == row["chosen"]
+
+
+def test_a_candidate_that_could_not_be_kept_is_refused_before_the_fit(
+    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "all" / "ridge").mkdir(parents=True)
+    (tmp_path / "all" / "ridge" / "thesis.txt").write_text("mine", encoding="utf-8")
+    monkeypatch.setattr(candidates, "FrozenFit", None)
+    asked = {"fits": ("logistic", "ridge"), "keep_candidates": tmp_path / "all"}
+    plan = tiny_plan(outcomes(160), tiny_config(encoder), tmp_path, select=True, **asked)
+    with pytest.raises(BundleError, match="ridge exists and is not a bundle"):
+        train(plan)
+    with pytest.raises(ConfigError, match="give --select too"):
+        tiny_plan(outcomes(160), tiny_config(encoder), tmp_path, keep_candidates=tmp_path / "all")
+    with pytest.raises(ConfigError, match="candidates' folder .* lies in"):
+        tiny_plan(
+            outcomes(160),
+            tiny_config(encoder),
+            tmp_path,
+            select=True,
+            keep_candidates=tmp_path / "bundle" / "all",
+        )
+
+
+def test_parity_is_checked_on_each_row_once() -> None:
+    """Selection rows first, then fit rows; after ``refit`` the former are among the latter."""
+    split = split_pair(outcomes(300), EDGE, CLOUD, by="prompt", seed=0)
+    texts = split.select.texts() + split.fit.texts()
+    for held in (split, with_selection_fitted(split)):
+        assert candidates.parity_rows(held).texts() == texts
+    many = split_pair(outcomes(2000), EDGE, CLOUD, by="prompt", seed=0)
+    assert len(candidates.parity_rows(many)) == APGR_ROWS

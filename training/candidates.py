@@ -144,7 +144,7 @@ def exported(line: Line, candidate: Candidate) -> DeviceModel:
         candidate.model,
         candidate.score_map,
         line.tokenizer,
-        rows=_parity_rows(line.split),
+        rows=parity_rows(line.split),
         edge=plan.edge,
         cloud=plan.cloud,
         weights=plan.weights,
@@ -182,11 +182,14 @@ def _candidate(
     )
 
 
-def _parity_rows(split: PairSplit) -> OutcomeTable:
-    """Selection rows, filled up with fit rows.
+def parity_rows(split: PairSplit) -> OutcomeTable:
+    """Selection rows; where they are fewer than ``APGR_ROWS``, filled up with fit rows.
 
-    Among a few dozen rows, two of nearly equal score that change places move APGR by more than
-    the limit.
+    Few rows say little of an export: two of nearly equal score that change places move APGR by
+    more than the limit. Fit rows serve as well, since nothing is judged here but whether two
+    graphs order the same rows alike. With ``refit`` the selection rows are fit rows, too.
     """
-    more = max(0, APGR_ROWS - len(split.select))
-    return joined((split.select, split.fit.select(range(min(more, len(split.fit))))))
+    taken = set(split.select.prompt_hashes())
+    more = [i for i, key in enumerate(split.fit.prompt_hashes()) if key not in taken]
+    wanted = max(0, APGR_ROWS - len(split.select))
+    return joined((split.select, split.fit.select(more[:wanted])))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,63 +37,19 @@ from hybridroute.training.pool.train_command import (
 )
 from hybridroute.training.sample_command import sample
 from hybridroute.training.show_card import show_card
+from hybridroute.training.train_choices import (
+    FitName,
+    HeadsName,
+    LabelName,
+    PoolingName,
+    PrecisionName,
+    SplitName,
+    WeightName,
+)
 
 if TYPE_CHECKING:
     from hybridroute.training.fit_config import FitKind, HeadsKind, LabelKind, Precision
     from hybridroute.training.pipeline import TrainingPlan
-
-
-class LabelName(StrEnum):
-    """The labels of Hybrid LLM."""
-
-    DET = "det"
-    PROB = "prob"
-    TRANS = "trans"
-
-
-class FitName(StrEnum):
-    """What is fitted: the whole network, or a head on the frozen encoder."""
-
-    DEBERTA = "deberta"
-    RIDGE = "ridge"
-    LOGISTIC = "logistic"
-    KNN = "knn"
-
-
-class HeadsName(StrEnum):
-    """The kinds of heads."""
-
-    LABEL = "label"
-    ARMS = "arms"
-
-
-class PoolingName(StrEnum):
-    """The kinds of pooling."""
-
-    MEAN = "mean"
-    FIRST = "first"
-
-
-class PrecisionName(StrEnum):
-    """Of the matrix products; auto takes bf16 where the CPU has it."""
-
-    AUTO = "auto"
-    FP32 = "fp32"
-    BF16 = "bf16"
-
-
-class SplitName(StrEnum):
-    """What is kept whole when rows are split."""
-
-    PROMPT = "prompt"
-    DOMAIN = "domain"
-
-
-class WeightName(StrEnum):
-    """Of the exported graph."""
-
-    INT8 = "int8"
-    FP32 = "fp32"
 
 
 def register(app: typer.Typer) -> None:
@@ -131,6 +86,12 @@ def train(
         bool,
         typer.Option("--select", help="Keep the best of all fits on selection rows, with a table."),
     ] = False,
+    keep_candidates: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --select: keep every candidate's bundle in this folder, about 25 MB each."
+        ),
+    ] = None,
     heads: Annotated[
         list[HeadsName] | None,
         typer.Option(
@@ -190,7 +151,9 @@ def train(
     Killed at any step, the same command goes on from the last checkpoint. The work folder keeps the
     fitted router in `pretrained`, to be trained on from or shared.
     """
-    _check_pair(estimator, edge, cloud, (fit, label, heads, select, refit, also_fit))
+    _check_pair(
+        estimator, edge, cloud, (fit, label, heads, select, refit, also_fit, keep_candidates)
+    )
     fits, labels, head_kinds = _kinds(fit, label, heads)
     config = FitConfig(
         encoder=encoder,
@@ -227,6 +190,7 @@ def train(
         labels=labels,
         heads=head_kinds,
         select=select,
+        keep_candidates=keep_candidates,
         refit=refit,
         weights=weights.value,
         baselines=baselines,
@@ -238,7 +202,15 @@ def train(
 
 
 def _check_pair(estimator: str | None, edge: str, cloud: str, of_pairs: tuple[object, ...]) -> None:
-    names = ("--fit", "--label", "--heads", "--select", "--refit", "--also-fit")
+    names = (
+        "--fit",
+        "--label",
+        "--heads",
+        "--select",
+        "--refit",
+        "--also-fit",
+        "--keep-candidates",
+    )
     if estimator is not None:
         refuse_pair_options(dict(zip(names, of_pairs, strict=True)))
     if estimator is None and not (edge and cloud):

@@ -54,7 +54,8 @@ def evaluate(
     fit_outcomes: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Outcomes for the report's baselines to be fitted on; kNN needs them.",
+            help="Outcomes for the report's kNN and length to be fitted on; if left out, the rows "
+            "judged against that the bundle was fitted or selected on.",
             rich_help_panel=_REPORT,
         ),
     ] = None,
@@ -121,7 +122,8 @@ def _show_evaluation(found: dict[str, Any]) -> None:
         if name == "apgr" and found["apgr_interval"]:
             text += " [{:.3f}, {:.3f}]".format(*found["apgr_interval"])
         table.add_row(name, text)
-    table.add_row("n_seen_in_training", str(found["n_seen_in_training"]))
+    for name in ("n_seen_in_training", "n_seen_in_calibration"):
+        table.add_row(name, "not stored" if found[name] is None else str(found[name]))
     shown.print(table)
     left_out = LeftOut.of(found).in_words()
     if left_out:

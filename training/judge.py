@@ -21,6 +21,7 @@ from hybridroute.training.labels import labels_at
 from hybridroute.training.left_out import LeftOut, pair_rows
 from hybridroute.training.metrics import evaluate_scores, pgr_undefined
 from hybridroute.training.outcomes import OutcomeTable
+from hybridroute.training.rows_seen import count_seen_in_calibration, seen_in_training
 
 NEIGHBOURS = (50, 200)
 DIALS = (0.25, 0.5, 0.75, 0.9)
@@ -66,8 +67,10 @@ def evaluate_bundle(
     -------
     dict
         The numbers of ``Evaluation``, ``n_seen_in_training`` (rows whose prompt the router was
-        fitted or selected on), ``unseen`` (the numbers without them, null if there are none or
-        all), the counts of :class:`LeftOut`, and ``dials`` (requested against realised).
+        fitted or selected on), ``n_seen_in_calibration`` (rows that set its dial; null if the
+        bundle does not store them), ``unseen`` (the numbers without the rows seen in training,
+        null if there are none or all), the counts of :class:`LeftOut`, and ``dials`` (requested
+        against realised).
     """
     return evaluate_judged(bundle, judged_rows(bundle, table, edge, cloud, threads=threads))
 
@@ -77,13 +80,12 @@ def judged_rows(
 ) -> Judged:
     """Score a pair's rows with a bundle's exported router."""
     rows = pair_rows(table, edge, cloud)
-    known = set(bundle.manifest.training_hashes)
     return Judged(
         table=rows.table,
         edge=edge,
         cloud=cloud,
         scores=bundle.scorer(threads=threads).score(rows.table.texts()),
-        seen=np.array([key in known for key in rows.table.prompt_hashes()]),
+        seen=seen_in_training(bundle.manifest, rows.table),
         left_out=rows.left_out,
     )
 
@@ -94,6 +96,7 @@ def evaluate_judged(bundle: Bundle, judged: Judged) -> dict[str, Any]:
     edge, cloud = judged.edge, judged.cloud
     found = numbers_of(bundle.manifest, table, edge, cloud, scores)
     found["n_seen_in_training"] = int(seen.sum())
+    found["n_seen_in_calibration"] = count_seen_in_calibration(bundle.manifest, table)
     found |= judged.left_out.to_dict()
     found["unseen"] = None
     if seen.any() and not seen.all():

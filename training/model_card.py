@@ -9,6 +9,8 @@ from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.training.card_front import front_matter
 from hybridroute.training.left_out import LeftOut
 from hybridroute.training.metric_name import AS_GIVEN
+from hybridroute.training.parity import APGR_ROWS
+from hybridroute.training.rows_seen import CALIBRATION_HASHES
 
 _PARTS = {
     "unseen": "Test rows ({by}s it never saw)",
@@ -101,7 +103,8 @@ def _how_made(manifest: Manifest, facts: Mapping[str, Any]) -> str:
             else []
         ),
         f"- Weights {facts['weights']}{_kept(facts)}; against torch on {parity['n']} texts: p99 "
-        f"{parity['p99']:.4f}, max {parity['largest']:.4f}, APGR moved {parity['apgr_moved']:.4f}.",
+        f"{parity['p99']:.4f}, max {parity['largest']:.4f}, APGR moved {parity['apgr_moved']:.4f}"
+        f"{_on_rows(parity)}.",
     ]
     calibration = manifest.calibration
     if calibration is not None:
@@ -127,6 +130,15 @@ def _left_out(split: Mapping[str, Any]) -> Iterable[str]:
     words = "; ".join(part for part in parts if part)
     if words:
         yield f"- Left out of the outcomes used for fitting only: {words}."
+
+
+def _on_rows(parity: Mapping[str, Any]) -> str:
+    """Older bundles do not state it."""
+    rows = parity.get("rows")
+    if rows is None:
+        return ""
+    few = f" (few: the limit is {APGR_ROWS / rows:.2g} times wider)" if rows < APGR_ROWS else ""
+    return f" on {rows} selection and fit rows{few}"
 
 
 def _kept(facts: Mapping[str, Any]) -> str:
@@ -250,9 +262,15 @@ def _limits(manifest: Manifest, facts: Mapping[str, Any]) -> str:
         f"- It has learnt from {facts['split']['rows']['fit']} queries of "
         f"{len(facts['split']['domains']['fit']) or 'unnamed'} domains. Other kinds of queries "
         "may be ordered no better than by chance.\n"
-        f"- {len(manifest.training_hashes)} short prompt hashes of its fit and selection rows "
-        "stand in the manifest, so that an evaluation can count what it has seen.\n"
+        f"- {len(manifest.training_hashes)} short prompt hashes of its fit and selection rows"
+        f"{_calibration_hashes(facts)} stand in the manifest, so that an evaluation can count what "
+        "it has seen.\n"
     )
+
+
+def _calibration_hashes(facts: Mapping[str, Any]) -> str:
+    held = facts.get(CALIBRATION_HASHES)
+    return f", and {len(held)} of its calibration rows," if held else ""
 
 
 def _repeat(facts: Mapping[str, Any]) -> str:

@@ -31,6 +31,7 @@ from hybridroute.training.pair_split import PairSplit
 from hybridroute.training.promise.bundle_rows import paired_rows
 from hybridroute.training.promise.outcomes import QualityRange
 from hybridroute.training.promise.table import promise_table
+from hybridroute.training.rows_seen import CALIBRATION_HASHES
 
 if TYPE_CHECKING:
     from hybridroute.training.pipeline import TrainingPlan
@@ -53,6 +54,8 @@ def new_manifest(
     config: FitConfig,
     scorer: OnnxScorer,
     facts: Mapping[str, Any],
+    *,
+    name: str,
 ) -> Manifest:
     """Calibrate with the exported router, not with torch, and say all there is to say."""
     table = split.calibrate
@@ -63,7 +66,7 @@ def new_manifest(
         scores, table.mean_quality(plan.edge), table.mean_quality(plan.cloud), source
     )
     return Manifest(
-        name=plan.name,
+        name=name,
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
         hybridroute_version=__version__,
         score_kind=scorer.score_kind,
@@ -79,7 +82,7 @@ def new_manifest(
         score_quantiles=_rounded(score_quantiles(scores, source)),
         golden=tuple(_golden(scorer, text) for text in GOLDEN_TEXTS),
         training_hashes=tuple(sorted(hashes)),
-        training=facts,
+        training={**facts, CALIBRATION_HASHES: sorted(set(table.prompt_hashes()))},
     )
 
 
@@ -114,7 +117,7 @@ def write_bundle(path: Path, manifest: Manifest, graph: bytes, tokenizer: bytes)
 
 def with_report(bundle: Bundle, facts: Mapping[str, Any]) -> Bundle:
     """Write the bundle again with its report and model card; the router itself is unchanged."""
-    manifest = replace(bundle.manifest, training=facts)
+    manifest = replace(bundle.manifest, training={**bundle.manifest.training, **facts})
     files = {name: bundle.read(name) for name in (MODEL, TOKENIZER)}
     return Bundle.write(
         bundle.path, manifest, {**files, CARD: model_card(manifest, files).encode("utf-8")}

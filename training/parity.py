@@ -30,8 +30,9 @@ _SCRIPTS = (
 
 
 APGR_ROWS = 1000
-"""Rows on which the limit on APGR holds as it stands. Rows of nearly equal score change places by
-chance; what that moves goes with 1 / rows, so on fewer rows the limit is wider by as much."""
+"""Rows from which on the limit on APGR holds as it stands. Rows of nearly equal score change places
+by chance, and what that moves goes with 1 / rows. So a table of fewer rows, where this many cannot
+be had, gets a limit that is wider by as much; the limits on scores stay as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +69,16 @@ class Parity:
     def breaches(self, limits: Limits) -> list[str]:
         """What is over its limit, in words."""
         apgr = limits.apgr * max(1.0, APGR_ROWS / self.rows)
-        pairs = (
-            ("p99", self.p99, limits.p99),
-            ("max", self.largest, limits.largest),
-            ("APGR moved by", self.apgr_moved, apgr),
+        known = (
+            ("p99", self.p99, limits.p99, ""),
+            ("max", self.largest, limits.largest, ""),
+            ("APGR moved by", self.apgr_moved, apgr, f" on {self.rows} rows"),
         )
-        return [f"{name} {value:.2g} > {limit:g}" for name, value, limit in pairs if value > limit]
+        return [
+            f"{name} {value:.2g} > {limit:.3g}{where}"
+            for name, value, limit, where in known
+            if value > limit
+        ]
 
     def check(self, limits: Limits, what: str) -> None:
         """Raise TrainingError if a limit is broken."""

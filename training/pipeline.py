@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,22 @@ from tokenizers import Tokenizer
 
 from hybridroute.edge_runtime.bundle import Bundle, check_place
 from hybridroute.edge_runtime.errors import ConfigError, TrainingError
-from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
-from hybridroute.training.candidates import Candidate, Line, attempts, exported
-from hybridroute.training.device_export import DeviceModel, WeightKind
+from hybridroute.training.candidate_bundle import CandidateFolder, candidate_bundle
+from hybridroute.training.candidates import Attempt, Candidate, Line, attempts, exported
+from hybridroute.training.device_export import WeightKind
 from hybridroute.training.encoder_kinds import is_deberta
 from hybridroute.training.encoders import load_encoder
 from hybridroute.training.fit_config import FitConfig, FitKind, HeadsKind, LabelKind
 from hybridroute.training.fit_seeds import OnStep
-from hybridroute.training.metric_name import metric_of
 from hybridroute.training.model_card import checkpoint_card
-from hybridroute.training.new_bundle import new_manifest, with_report, write_bundle
+from hybridroute.training.new_bundle import with_report
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.pair_split import PairSplit, SplitBy, split_pair, with_selection_fitted
 from hybridroute.training.pretrained import PretrainedRouter
 from hybridroute.training.report import report_on
 from hybridroute.training.router_model import RouterModel
-from hybridroute.training.selection import select_best
+from hybridroute.training.selection import Keep, select_best
 from hybridroute.training.targets import QualityRange
 
 
@@ -54,6 +54,8 @@ class TrainingPlan:
     refit : bool
         Fit on the selection rows, too, with the configuration as it stands, and keep the last
         weights: once the configuration has been chosen. Takes one fit and one seed.
+    keep_candidates : Path or None
+        With ``select``: where every candidate's bundle is kept, in a folder of its own.
     weights, max_bytes
         Kind and limit of the exported graph.
     baselines : bool
@@ -82,6 +84,7 @@ class TrainingPlan:
     heads: tuple[HeadsKind, ...] = ()
     select: bool = False
     refit: bool = False
+    keep_candidates: Path | None = None
     weights: WeightKind = "int8"
     max_bytes: int = 32 * 10**6
     baselines: bool = True
@@ -105,11 +108,19 @@ class TrainingPlan:
                 f"{list(self.head_kinds)} are several candidates; give --select to keep the best "
                 "on the selection rows"
             )
+        if self.keep_candidates is not None and not self.select:
+            raise ConfigError(
+                f"candidates are to be kept in {self.keep_candidates}, and there is one fit alone; "
+                "give --select too, or leave --keep-candidates out"
+            )
         if self.refit and (self.select or len(self.seeds) > 1):
             raise ConfigError("refit leaves no rows to select by; give one seed, and no --select")
         out, work = self.out.resolve(), self.work.resolve()
         if work == out or out in work.parents:
             raise ConfigError(f"the work folder {self.work} lies in {self.out}; give another one")
+        kept = None if self.keep_candidates is None else self.keep_candidates.resolve()
+        if kept is not None and (kept == out or out in kept.parents):
+            raise ConfigError(f"the candidates' folder {kept} lies in {self.out}; give another one")
 
     @property
     def kinds(self) -> tuple[FitKind, ...]:
@@ -150,25 +161,35 @@ def train(plan: TrainingPlan, *, on_step: OnStep | None = None) -> Trained:
     """
     check_place(plan.out)
     line = line_of(plan)
-    split, tokenizer, scale = line.split, line.tokenizer, line.scale
     made = attempts(line, on_step=on_step)
-    selection = None
+    more = {}
     if plan.select:
-        chosen, device, selection = select_best(line, made)
+        chosen, device, rows = select_best(line, _checked(plan, made), keep=_keep(line))
+        more = {"selection": {"rows": len(line.split.select), "candidates": rows}}
     else:
         chosen = next(made).fit()
         device = exported(line, chosen)
-    facts = _run_facts(plan, split, chosen, device) | {"quality_range": [scale.low, scale.high]}
-    if selection is not None:
-        facts["selection"] = {"rows": len(split.select), "candidates": selection}
-    scorer = OnnxScorer(device.onnx, tokenizer, score_kind=chosen.model.score_kind)
-    manifest = new_manifest(plan, split, chosen.config, scorer, facts)
-    tokenizer_file = tokenizer.to_json().encode("utf-8")
-    bundle = write_bundle(plan.out, manifest, device.onnx, tokenizer_file)
-    report = {**facts, "report": report_on(bundle, plan, split)}
+    bundle, facts = candidate_bundle(
+        line, chosen, device, place=plan.out, name=plan.name, more=more
+    )
+    report = {**facts, "report": report_on(bundle, plan, line.split)}
     bundle = with_report(bundle, report)
-    checkpoint = _checkpoint(plan, chosen, tokenizer, bundle)
+    checkpoint = _checkpoint(plan, chosen, line.tokenizer, bundle)
     return Trained(bundle=bundle, report=report, checkpoint=checkpoint)
+
+
+def _checked(plan: TrainingPlan, made: Iterator[Attempt]) -> Iterable[Attempt]:
+    """What is to be fitted, once every candidate that is to be kept has its place."""
+    if plan.keep_candidates is None:
+        return made
+    held = list(made)
+    CandidateFolder(path=plan.keep_candidates).check(held)
+    return held
+
+
+def _keep(line: Line) -> Keep | None:
+    place = line.plan.keep_candidates
+    return None if place is None else partial(CandidateFolder(path=place).keep, line)
 
 
 def line_of(plan: TrainingPlan) -> Line:
@@ -225,28 +246,3 @@ def _tokenizer(config: FitConfig) -> RouterTokenizer:
             f"weights {encoder.vocabulary}; they do not belong together"
         )
     return RouterTokenizer(held, max_tokens=config.max_tokens)
-
-
-def _run_facts(
-    plan: TrainingPlan, split: PairSplit, chosen: Candidate, device: DeviceModel
-) -> dict[str, Any]:
-    return {
-        "command": plan.command,
-        "sources": list(plan.sources),
-        "licence": plan.licence,
-        "data": plan.outcomes.source,
-        "split": split.facts,
-        "config": chosen.config.to_dict(),
-        "seeds": [
-            {"seed": item.seed, "select": item.value, "best_step": item.best_step}
-            for item in chosen.seeds
-        ],
-        "chosen_seed": chosen.config.seed,
-        "weights": device.weights,
-        "kept_fp32": len(device.kept_fp32),
-        "parity": device.parity.to_dict(),
-        "fp32_parity": device.fp32_parity.to_dict(),
-        "labels": chosen.labels.summary(),
-        "quality": metric_of(split.fit).to_dict(),
-        "score_map": {"slope": chosen.score_map.slope, "offset": chosen.score_map.offset},
-    }

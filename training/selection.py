@@ -6,7 +6,8 @@ Each candidate is judged by its exported graph, which is what ships, and never o
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,17 @@ from hybridroute.training.metrics import area_over_random
 logger = logging.getLogger(__name__)
 
 
-def select_best(line: Line, made: Iterable[Attempt]) -> tuple[Candidate, DeviceModel, list[Any]]:
-    """Fit, export and judge each candidate, and keep the one of largest area over random.
+Keep = Callable[[Attempt, Candidate, DeviceModel], Path]
+"""Writes a candidate's bundle and says where."""
 
-    One that fails at any stage is listed with its reason, and the others go on.
+
+def select_best(
+    line: Line, made: Iterable[Attempt], *, keep: Keep | None = None
+) -> tuple[Candidate, DeviceModel, list[Any]]:
+    """Fit, export and judge each candidate, and return the one of largest area over random.
+
+    One that fails at any stage is listed with its reason, and the others go on. ``keep`` is called
+    with each that stands; what it raises ends the run.
 
     Returns
     -------
@@ -35,7 +43,8 @@ def select_best(line: Line, made: Iterable[Attempt]) -> tuple[Candidate, DeviceM
         A row holds ``name``, ``fit``, ``label``, ``heads``, ``seed``, ``select`` (area over random
         in units of q), ``minus_first`` with its paired bootstrap ``interval`` (both null for the
         first that stands), ``bytes``, ``kept_fp32`` (products computed in fp32 from int8 weights),
-        ``chosen``, and ``failed``: the stage and the reason, or null.
+        ``chosen``, ``bundle`` (the folder it is kept in, or null), and ``failed``: the stage and
+        the reason, or null.
 
     Raises
     ------
@@ -61,6 +70,8 @@ def select_best(line: Line, made: Iterable[Attempt]) -> tuple[Candidate, DeviceM
             logger.debug("%s", attempt.name, exc_info=True)
             continue
         row |= figures
+        if keep is not None:
+            row["bundle"] = str(keep(attempt, candidate, device))
         first = scores if first is None else first
         if best is None or row["select"] > best[2]["select"]:
             best = candidate, device, row
@@ -93,6 +104,7 @@ def _row(attempt: Attempt) -> dict[str, Any]:
         "bytes": None,
         "kept_fp32": None,
         "chosen": False,
+        "bundle": None,
         "failed": None,
     }
 
