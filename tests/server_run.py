@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import requests
@@ -21,7 +21,11 @@ from hybridroute.settings import Settings
 
 
 def serving(
-    *, settings: Settings | None = None, missing: tuple[str, ...] = (), **given: Any
+    *,
+    settings: Settings | None = None,
+    missing: tuple[str, ...] = (),
+    unable: Mapping[str, str] | None = None,
+    **given: Any,
 ) -> Serving:
     """A Serving over fake arms and a fake bundle, unless others are given."""
     held = {"bundle": fake_bundle(), "edge": edge_arm(), "cloud": cloud_arm(), **given}
@@ -31,6 +35,7 @@ def serving(
         settings=settings or Settings(),
         models=tuple(arms),
         missing=missing,
+        unable=unable or {},
     )
 
 

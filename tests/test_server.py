@@ -14,7 +14,12 @@ from server_run import ServerRun, serving
 
 from hybridroute.controller import ControllerSettings
 from hybridroute.edge_runtime.chat import CompletionChunk, Usage
-from hybridroute.edge_runtime.errors import ArmUnavailable, ModelMissing, StreamInterrupted
+from hybridroute.edge_runtime.errors import (
+    ArmRefused,
+    ArmUnavailable,
+    ModelMissing,
+    StreamInterrupted,
+)
 from hybridroute.edge_runtime.prices import Prices
 from hybridroute.edge_runtime.promises import KeptPromise, Promises
 from hybridroute.server.chat_body import FIELDS
@@ -255,6 +260,61 @@ def test_running_counts_and_last_decisions() -> None:
             'reason="score_at_or_above_threshold"} 3.0'
         )
         assert line in metrics.text
+
+
+def test_a_request_is_counted_as_refused_or_as_an_answer_and_never_as_both() -> None:
+    broken = edge_arm(fails=ArmRefused("bad key", arm="edge", status=401))
+    with ServerRun(serving(edge=broken, cloud=None)) as server:
+        for stream in (False, True):
+            assert server.ask(EASY, stream=stream).status_code == 502
+        assert server.ask(EASY, n=0).status_code == 400
+        assert server.ask(EASY, mode="only_in_cloud").status_code == 400
+        text = server.get("/metrics").text
+    counted = dict(
+        line.rsplit(" ", 1)
+        for line in text.splitlines()
+        if line.startswith(("hybridroute_refused_total{", "hybridroute_answers_total{"))
+    )
+    assert counted == {
+        'hybridroute_refused_total{code="invalid_request"}': "1.0",
+        'hybridroute_refused_total{code="no_capable_arm"}': "1.0",
+        'hybridroute_answers_total{arm="edge",outcome="failed",reason="only_capable_arm"}': "2.0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "place", "share", "said"),
+    [
+        ({"cloud": None}, "device", 1.0, "no cloud is configured"),
+        ({"cloud": None, "mode": "only_on_device"}, "device", 1.0, "the mode is only_on_device"),
+        ({"edge": None, "mode": "only_in_cloud"}, "cloud", 0.0, "the mode is only_in_cloud"),
+        ({"unable": {"cloud": "The cloud has no key."}}, "device", 1.0, "The cloud has no key."),
+    ],
+)
+def test_where_one_arm_answers_everything_no_share_is_promised(
+    given: dict[str, Any], place: str, share: float, said: str
+) -> None:
+    with ServerRun(serving(**given)) as server:
+        dial = server.get("/v1/hybridroute/dial").json()
+        curve = server.get("/v1/hybridroute/curve").json()
+        jsonschema = pytest.importorskip("jsonschema")
+        document = server.get("/openapi.json").json()
+    for body in (dial, curve):
+        assert body["only_arm"]["place"] == place
+        assert said in body["only_arm"]["why"]
+    assert ("--cloud-model" in dial["only_arm"]["why"]) is (said == "no cloud is configured")
+    for expected in (dial["expectation"], *curve["points"]):
+        assert (expected["cost_advantage"], expected["cloud_share"]) == (share, 1.0 - share)
+        assert expected["quality"] is expected["quality_drop"] is None
+        assert expected["reason"] == dial["only_arm"]["why"]
+    for name, body in (("Dial", dial), ("Curve", curve)):
+        schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+        jsonschema.validate(body, schema)
+
+
+def test_of_two_arms_the_shares_are_the_settings(server: ServerRun) -> None:
+    for path in ("dial", "curve"):
+        assert server.get(f"/v1/hybridroute/{path}").json()["only_arm"] is None
 
 
 def test_a_fallback_is_an_answer() -> None:

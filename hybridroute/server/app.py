@@ -51,6 +51,7 @@ def make_app(first: Serving, options: ServerOptions, *, remake: Callable[[], Ser
     stats, metrics = Stats(), Metrics()
 
     def listener(one: Answered) -> None:
+        chat.note(one)
         stats.record(one)
         metrics.record(one)
         told = (one.decision.arm, one.decision.reason, one.outcome, one.total_ms)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
+from hybridroute.answered import Answered
 from hybridroute.async_client import AsyncHybridClient
 from hybridroute.server.answers import bytes_answer, error_answer
 from hybridroute.server.api_errors import ApiError, api_error_of
@@ -35,22 +36,38 @@ class ChatEndpoint:
         self._options = options
         self._metrics = metrics
         self._under_way = 0
+        self._finished: dict[int, list[Answered]] = {}
+
+    def note(self, one: Answered) -> None:
+        """Note that an arm was asked for a request; in the thread that finished it."""
+        told = self._finished.get(id(one.request))
+        if told is not None:
+            told.append(one)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked: ChatBody | None = None
+        finished: list[Answered] = []
         try:
             asked = await self._asked(Headers(scope=scope), receive)
+            # By identity: it is this very object that is reported, and that lives until then.
+            self._finished[id(asked.request)] = finished
             with self._slot():
                 async with self._live.lease() as serving, cancelled_when_gone(receive):
                     answer = self._stream if asked.stream else self._whole
                     await answer(serving.client, asked, scope, receive, send)
         except ClientGone:
-            self._metrics.refuse("client_gone")
+            if asked is None:  # else it is an answer that was cancelled
+                self._metrics.refuse("client_gone")
         except Exception as exc:
             error = api_error_of(exc)
-            self._metrics.refuse(error.code or "invalid_request")
+            if not finished:
+                self._metrics.refuse(error.code or "invalid_request")
             if error.status >= 500:
                 _log.warning("answered %d: %s", error.status, _named(exc))
             await error_answer(error)(scope, receive, send)
+        finally:
+            if asked is not None:
+                del self._finished[id(asked.request)]
 
     async def _asked(self, headers: Headers, receive: Receive) -> ChatBody:
         options = self._options

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from starlette.requests import Request
@@ -10,29 +9,19 @@ from starlette.responses import Response
 
 from hybridroute._version import __version__
 from hybridroute.edge_runtime.chat import plain
-from hybridroute.edge_runtime.errors import ConfigError, DataError
-from hybridroute.edge_runtime.manifest import Manifest
+from hybridroute.edge_runtime.errors import DataError
 from hybridroute.server.answers import bytes_answer, json_answer
 from hybridroute.server.api_errors import ApiError
 from hybridroute.server.chat_body import MODEL, SETTINGS, chat_body, setting_in
 from hybridroute.server.controller_view import controller_body
+from hybridroute.server.curve_view import curve_body
 from hybridroute.server.json_body import json_object, read_body
-from hybridroute.server.live import Live, Serving
+from hybridroute.server.live import Live
 from hybridroute.server.metrics import CONTENT_TYPE, Metrics
+from hybridroute.server.only_arm import expectation_body, only_arm
 from hybridroute.server.options import ServerOptions
 from hybridroute.server.stats import Stats
 from hybridroute.server.wire import decision_body, decision_headers
-from hybridroute.setting import Setting
-
-_POINTS = 100
-Turn = Callable[[float], Setting]
-
-_KNOBS: dict[str, Turn] = {
-    "dial": lambda at: Setting(dial=at),
-    "cost_advantage": lambda at: Setting(cost_advantage=round(1.0 - at, 6)),
-    "threshold": lambda at: Setting(threshold=at),
-}
-"""How a slider's position, 0 for all-edge, is said; the first that the bundle can take."""
 
 
 class Control:
@@ -173,7 +162,7 @@ class Control:
         """What every position of the dial is expected to cost and to lose."""
         serving = self._live.serving
         if self._curve is None or self._curve[0] is not serving.client:
-            self._curve = (serving.client, _curve_of(serving))
+            self._curve = (serving.client, curve_body(serving))
         return json_answer(self._curve[1])
 
     async def _body(self, request: Request) -> dict[str, Any]:
@@ -187,14 +176,16 @@ class Control:
         return json_object(body, request.headers)
 
     def _dial(self) -> Response:
-        client = self._live.serving.client
-        expectation = client.expect().to_dict()
+        serving = self._live.serving
+        client, only = serving.client, only_arm(serving)
+        expectation = expectation_body(client.expect(), only)
         body = {
             "object": "hybridroute.dial",
             "setting": expectation["setting"],
             "dial": client.setting.dial,
             "threshold": client.threshold,
             "calibrated": client.calibrated,
+            "only_arm": plain(only),
             "expectation": expectation,
             "controller": controller_body(client.controller),
         }
@@ -209,42 +200,3 @@ class Control:
             "owned_by": "hybridroute",
             "hybridroute": {"arms": arms},
         }
-
-
-def _curve_of(serving: Serving) -> dict[str, Any]:
-    client = serving.client
-    for knob, turn in _KNOBS.items():
-        try:
-            client.expect(**_said(turn(0.5)))
-        except ConfigError:
-            continue
-        points = list(_points(serving, turn))
-        return {
-            "object": "hybridroute.curve",
-            "knob": knob,
-            "calibrated": client.calibrated,
-            "models": [model for _, model in serving.models],
-            "source": _source(client.bundle.manifest, calibrated=client.calibrated),
-            "reason": points[0]["reason"],
-            "points": points,
-        }
-    raise ApiError(500, "the bundle takes no setting at all", type="server_error")
-
-
-def _source(manifest: Manifest, *, calibrated: bool) -> str | None:
-    """Where the curve's numbers come from."""
-    measured = manifest.calibration if calibrated else manifest.score_quantiles
-    held = measured or manifest.pool
-    return None if held is None else held.source
-
-
-def _points(serving: Serving, turn: Turn) -> Iterator[dict[str, Any]]:
-    for step in range(_POINTS + 1):
-        at = step / _POINTS
-        setting = turn(at)
-        said = serving.client.expect(**_said(setting)).to_dict()
-        yield {"at": at, "put": {setting.kind: setting.value}, **said}
-
-
-def _said(setting: Setting) -> dict[str, float]:
-    return {setting.kind: setting.value}

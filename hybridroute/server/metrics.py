@@ -27,7 +27,7 @@ class Metrics:
         )
         self._refused = Counter(
             "hybridroute_refused",
-            "Chat requests that no arm was asked for, by the error's code.",
+            "Chat requests that no arm was asked for, by the error's code; the others are answers.",
             ("code",),
             registry=self._registry,
         )
