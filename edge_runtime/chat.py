@@ -5,6 +5,7 @@ Field names follow OpenAI's chat-completions API so that ``to_dict()`` is what i
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
@@ -22,7 +23,8 @@ class ChatRequest:
     """One chat request, checked at birth.
 
     ``None`` means "the arm's own default". ``extra`` holds body fields this package does not know;
-    the cloud arm sends them on, the edge arm ignores them.
+    the cloud arm sends them on, the edge arm ignores them. ``timeout_s`` is for arms that wait for
+    others, in place of their own limit on the whole answer.
 
     Raises
     ------
@@ -43,6 +45,7 @@ class ChatRequest:
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    timeout_s: float | None = None
 
     def __post_init__(self) -> None:
         _check_messages(self.messages)
@@ -54,6 +57,9 @@ class ChatRequest:
         _check_range("presence_penalty", self.presence_penalty, -2.0, 2.0)
         _check_range("frequency_penalty", self.frequency_penalty, -2.0, 2.0)
         _check_stop(self.stop)
+        _check_range("timeout", self.timeout_s, 0.0, sys.float_info.max)
+        if self.timeout_s == 0.0:
+            raise RequestError("timeout is 0; give seconds, above 0")
 
     @property
     def has_images(self) -> bool:
@@ -64,6 +70,16 @@ class ChatRequest:
             if isinstance(message.get("content"), (list, tuple))
             for part in message["content"]
         )
+
+    @property
+    def has_logit_bias(self) -> bool:
+        """Whether ``extra`` makes tokens likelier or less likely."""
+        return bool(self.extra.get("logit_bias"))
+
+    @property
+    def wants_web_search(self) -> bool:
+        """Whether ``extra`` asks for a search; empty options ask for one too."""
+        return self.extra.get("web_search_options") is not None
 
     @property
     def wants_json(self) -> bool:

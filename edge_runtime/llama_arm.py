@@ -151,7 +151,12 @@ class LlamaArm:
         return jobs, events
 
     def _refuse_unsupported(self, request: ChatRequest) -> None:
-        for asked, what in ((request.tools, "tools"), (request.has_images, "images")):
+        for asked, what in (
+            (request.tools, "tools"),
+            (request.has_images, "images"),
+            (request.has_logit_bias, "logit_bias"),
+            (request.wants_web_search, "web_search_options"),
+        ):
             if asked:
                 raise ArmRefused(
                     f"the {self.name} arm takes no {what}; ask an arm that does", arm=self.name

@@ -76,14 +76,17 @@ class Capabilities:
     ----------
     context_tokens : int or None
         Prompt and answer together; None means no limit is known.
-    tools, json_mode, images : bool
-        Whether the arm takes tools, a JSON ``response_format``, image parts.
+    tools, json_mode, images, logit_bias, web_search : bool
+        Whether the arm takes tools, a JSON ``response_format``, image parts, and OpenAI's
+        ``logit_bias`` and ``web_search_options``.
     """
 
     context_tokens: int | None = None
     tools: bool = False
     json_mode: bool = False
     images: bool = False
+    logit_bias: bool = False
+    web_search: bool = False
 
     def __post_init__(self) -> None:
         if self.context_tokens is not None and self.context_tokens < 1:

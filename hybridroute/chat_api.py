@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Generic, Literal, Protocol, TypeVar, overload
+from typing import Any, Generic, Literal, overload
 
+from hybridroute.answerer import Answerer, Streamed_co, Whole_co
 from hybridroute.arguments import mapping_of, messages_of, one_limit, stops_of, tools_of
 from hybridroute.decision import Mode
 from hybridroute.edge_runtime.chat import ChatRequest, Message
 from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.openai_fields import refuse, sent_on
 from hybridroute.promise import Promise
-from hybridroute.setting import Setting, setting_from
+from hybridroute.setting import setting_from
 
 ROUTED_MODELS = ("auto", "hybridroute")
 """What ``model`` may say, for code that has to say something: the router picks the model."""
-
-
-Whole_co = TypeVar("Whole_co", covariant=True)
-Streamed_co = TypeVar("Streamed_co", covariant=True)
-
-
-class Answerer(Protocol[Whole_co, Streamed_co]):
-    """What takes a checked request and answers it; each client is one.
-
-    A client that blocks gives answers, an asynchronous one awaitables of them.
-    """
-
-    def answer(
-        self,
-        request: ChatRequest,
-        *,
-        setting: Setting | None,
-        mode: Mode | None,
-        session: str | None,
-    ) -> Whole_co:
-        """The whole answer."""
-        ...
-
-    def begin(
-        self,
-        request: ChatRequest,
-        *,
-        setting: Setting | None,
-        mode: Mode | None,
-        session: str | None,
-    ) -> Streamed_co:
-        """The answer as a stream."""
-        ...
 
 
 class Completions(Generic[Whole_co, Streamed_co]):
@@ -75,7 +44,22 @@ class Completions(Generic[Whole_co, Streamed_co]):
         frequency_penalty: float | None = None,
         stream: Literal[False] = False,
         stream_options: Mapping[str, Any] | None = None,
+        logit_bias: Mapping[str, int] | None = None,
+        metadata: Mapping[str, str] | None = None,
+        parallel_tool_calls: bool | None = None,
+        prediction: Mapping[str, Any] | None = None,
+        prompt_cache_key: str | None = None,
+        prompt_cache_options: Mapping[str, Any] | None = None,
+        prompt_cache_retention: str | None = None,
+        reasoning_effort: str | None = None,
+        safety_identifier: str | None = None,
+        service_tier: str | None = None,
+        store: bool | None = None,
+        user: str | None = None,
+        verbosity: str | None = None,
+        web_search_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
         dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
@@ -103,7 +87,22 @@ class Completions(Generic[Whole_co, Streamed_co]):
         frequency_penalty: float | None = None,
         stream: Literal[True],
         stream_options: Mapping[str, Any] | None = None,
+        logit_bias: Mapping[str, int] | None = None,
+        metadata: Mapping[str, str] | None = None,
+        parallel_tool_calls: bool | None = None,
+        prediction: Mapping[str, Any] | None = None,
+        prompt_cache_key: str | None = None,
+        prompt_cache_options: Mapping[str, Any] | None = None,
+        prompt_cache_retention: str | None = None,
+        reasoning_effort: str | None = None,
+        safety_identifier: str | None = None,
+        service_tier: str | None = None,
+        store: bool | None = None,
+        user: str | None = None,
+        verbosity: str | None = None,
+        web_search_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
         dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
@@ -131,7 +130,22 @@ class Completions(Generic[Whole_co, Streamed_co]):
         frequency_penalty: float | None = None,
         stream: bool,
         stream_options: Mapping[str, Any] | None = None,
+        logit_bias: Mapping[str, int] | None = None,
+        metadata: Mapping[str, str] | None = None,
+        parallel_tool_calls: bool | None = None,
+        prediction: Mapping[str, Any] | None = None,
+        prompt_cache_key: str | None = None,
+        prompt_cache_options: Mapping[str, Any] | None = None,
+        prompt_cache_retention: str | None = None,
+        reasoning_effort: str | None = None,
+        safety_identifier: str | None = None,
+        service_tier: str | None = None,
+        store: bool | None = None,
+        user: str | None = None,
+        verbosity: str | None = None,
+        web_search_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
         dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
@@ -158,12 +172,36 @@ class Completions(Generic[Whole_co, Streamed_co]):
         frequency_penalty: float | None = None,
         stream: bool = False,
         stream_options: Mapping[str, Any] | None = None,
+        logit_bias: Mapping[str, int] | None = None,
+        metadata: Mapping[str, str] | None = None,
+        parallel_tool_calls: bool | None = None,
+        prediction: Mapping[str, Any] | None = None,
+        prompt_cache_key: str | None = None,
+        prompt_cache_options: Mapping[str, Any] | None = None,
+        prompt_cache_retention: str | None = None,
+        reasoning_effort: str | None = None,
+        safety_identifier: str | None = None,
+        service_tier: str | None = None,
+        store: bool | None = None,
+        user: str | None = None,
+        verbosity: str | None = None,
+        web_search_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
         dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
         mode: Mode | None = None,
         session: str | None = None,
+        audio: object = None,
+        extra_headers: object = None,
+        extra_query: object = None,
+        function_call: object = None,
+        functions: object = None,
+        logprobs: object = None,
+        modalities: object = None,
+        moderation: object = None,
+        top_logprobs: object = None,
     ) -> Whole_co | Streamed_co:
         """Answer one chat request.
 
@@ -173,8 +211,13 @@ class Completions(Generic[Whole_co, Streamed_co]):
         ----------
         model : str, optional
             ``"auto"`` or left out; the router picks the model.
-        stream_options, extra_body : mapping, optional
-            Sent on by the cloud arm; the edge arm ignores them.
+        stream_options, logit_bias, metadata ... web_search_options, extra_body : optional
+            Sent on by the cloud arm. The edge, which cannot, is left out for ``logit_bias`` and
+            ``web_search_options``, which change what is answered, and does without the others.
+        timeout : float, optional
+            Seconds, in place of the cloud's ``total_timeout_s``; the edge has no such limit.
+        audio, ... top_logprobs : optional
+            OpenAI's, and refused: each error says what to do instead.
         dial, threshold, cost_advantage : float, optional
             For this request only; at most one. See :class:`Setting`.
         mode : str, optional
@@ -200,9 +243,18 @@ class Completions(Generic[Whole_co, Streamed_co]):
             If the arm fails and no other may take over.
         """
         _check_model(model)
-        extra = mapping_of("extra_body", extra_body)
-        if stream_options is not None:
-            extra["stream_options"] = mapping_of("stream_options", stream_options)
+        refuse({"audio": audio, "modalities": modalities, "moderation": moderation})
+        refuse({"logprobs": logprobs, "top_logprobs": top_logprobs, "functions": functions})
+        refuse({"function_call": function_call, "extra_headers": extra_headers})
+        refuse({"extra_query": extra_query})
+        extra: dict[str, object] = {"stream_options": stream_options, "logit_bias": logit_bias}
+        extra |= {"metadata": metadata, "parallel_tool_calls": parallel_tool_calls}
+        extra |= {"prediction": prediction, "prompt_cache_key": prompt_cache_key}
+        extra |= {"prompt_cache_options": prompt_cache_options, "user": user, "store": store}
+        extra |= {"prompt_cache_retention": prompt_cache_retention, "verbosity": verbosity}
+        extra |= {"reasoning_effort": reasoning_effort, "service_tier": service_tier}
+        extra |= {"safety_identifier": safety_identifier}
+        extra |= {"web_search_options": web_search_options}
         request = ChatRequest(
             messages=messages_of(messages),
             max_tokens=one_limit(max_tokens, max_completion_tokens),
@@ -216,7 +268,8 @@ class Completions(Generic[Whole_co, Streamed_co]):
             response_format=mapping_of("response_format", response_format) or None,
             presence_penalty=presence_penalty,
             frequency_penalty=frequency_penalty,
-            extra=extra,
+            extra=sent_on(extra, extra_body),
+            timeout_s=timeout,
         )
         setting = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
         if stream:

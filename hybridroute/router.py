@@ -169,8 +169,8 @@ class Router:
     def _told(
         self, assessment: Assessment | None, charges: Sequence[float]
     ) -> dict[str, ArmEstimate]:
-        """What a pool's router says of each arm; of two arms the score says it all."""
-        if assessment is None or self.manifest.pool is None:
+        """What the router says of each arm; of two arms the score, and 0 for the cloud."""
+        if assessment is None:
             return {}
         sure = assessment.uncertainties or (None,) * len(assessment.estimates)
         held = zip(self._columns, assessment.estimates, sure, charges, strict=True)
@@ -259,12 +259,16 @@ def _arm_of(standing: Standing | None, capable: Sequence[Arm]) -> Arm | None:
 def _why_not(arm: Arm, request: ChatRequest) -> str | None:
     """Why the arm cannot serve the request, or None if it can."""
     can = arm.capabilities
-    if request.tools and not can.tools:
-        return "it takes no tools"
-    if request.wants_json and not can.json_mode:
-        return "it has no JSON mode"
-    if request.has_images and not can.images:
-        return "it takes no images"
+    lacks = (
+        (request.tools and not can.tools, "it takes no tools"),
+        (request.wants_json and not can.json_mode, "it has no JSON mode"),
+        (request.has_images and not can.images, "it takes no images"),
+        (request.has_logit_bias and not can.logit_bias, "it takes no logit_bias"),
+        (request.wants_web_search and not can.web_search, "it has no web search"),
+    )
+    for is_lacking, why in lacks:
+        if is_lacking:
+            return why
     if can.context_tokens is None:
         return None
     needed = arm.count_tokens(request.messages) + (request.max_tokens or 1)

@@ -32,7 +32,7 @@ from hybridroute.edge_runtime.protocols import Assessment, Capabilities
 from hybridroute.routed_text import TEXT_RULE
 
 EDGE_MODEL, CLOUD_MODEL = "small-1", "large-1"
-EVERYTHING = Capabilities(tools=True, json_mode=True, images=True)
+EVERYTHING = Capabilities(tools=True, json_mode=True, images=True, logit_bias=True, web_search=True)
 
 
 class FakeScorer:

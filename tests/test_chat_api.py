@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 from typing import Any
 
 import pytest
 from sdk_fakes import user
 
-from hybridroute.chat_api import Chat
+from hybridroute.chat_api import Chat, Completions
 from hybridroute.edge_runtime.chat import ChatRequest
 from hybridroute.edge_runtime.errors import ConfigError, RequestError
+from hybridroute.openai_fields import REFUSED, SENT_ON
+from hybridroute.server import chat_shapes
 from hybridroute.setting import Setting
 
 HELLO = user("hello")
@@ -104,6 +108,80 @@ def test_messages_may_be_a_generator() -> None:
     assert _create(messages=(one for one in HELLO)).request.messages == tuple(HELLO)
 
 
-def test_an_unknown_parameter_is_a_type_error() -> None:
-    with pytest.raises(TypeError, match="logprobs"):
-        _create(logprobs=True)
+SENT: dict[str, Any] = {
+    "logit_bias": {"5": -100},
+    "metadata": {"team": "a"},
+    "parallel_tool_calls": False,
+    "prediction": {"type": "content", "content": "x"},
+    "prompt_cache_key": "k",
+    "prompt_cache_options": {"mode": "explicit"},
+    "prompt_cache_retention": "24h",
+    "reasoning_effort": "low",
+    "safety_identifier": "s",
+    "service_tier": "flex",
+    "store": False,
+    "user": "u",
+    "verbosity": "low",
+    "web_search_options": {},
+}
+
+
+def test_what_nothing_here_reads_is_sent_on() -> None:
+    assert set(SENT) == set(SENT_ON)
+    assert _create(**SENT).request.extra == SENT
+    assert _create(**dict.fromkeys(SENT)).request.extra == {}
+    assert _create(user="u", extra_body={"user": "v"}).request.extra == {"user": "v"}
+
+
+@pytest.mark.parametrize("name", sorted(SENT))
+def test_what_is_sent_on_is_of_its_kind(name: str) -> None:
+    with pytest.raises(RequestError, match=f"{name} is a float; give"):
+        _create(**{name: 1.5})
+
+
+@pytest.mark.parametrize(
+    ("given", "what_to_do"),
+    [
+        ({"logprobs": True}, "its own client"),
+        ({"top_logprobs": 3}, "its own client"),
+        ({"moderation": {"model": "m"}}, "its own client"),
+        ({"functions": [{"name": "f"}]}, "give tools"),
+        ({"function_call": "auto"}, "give tool_choice"),
+        ({"audio": {"voice": "v"}}, "answers here are text"),
+        ({"modalities": ["text", "audio"]}, "answers here are text"),
+        ({"extra_headers": {"x": "y"}}, r"CloudSettings\(headers="),
+        ({"extra_query": {"x": "y"}}, "give body fields as extra_body"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_with_what_to_do(
+    given: dict[str, Any], what_to_do: str
+) -> None:
+    (name,) = given
+    with pytest.raises(RequestError, match=f"^{name} is given.*{what_to_do}"):
+        _create(**given)
+
+
+def test_what_asks_for_nothing_is_not_refused() -> None:
+    asked = _create(logprobs=False, top_logprobs=None, modalities=["text"], extra_headers={})
+    assert asked.request == ChatRequest(messages=tuple(HELLO))
+
+
+def test_no_parameter_of_openai_s_is_unknown_and_the_server_knows_those_sent_on() -> None:
+    ours = set(inspect.signature(Completions.create).parameters)
+    assert set(SENT_ON) | set(REFUSED) < ours
+    assert set(chat_shapes.SENT_ON) <= set(SENT_ON)
+    openai = pytest.importorskip("openai.resources.chat.completions")
+    theirs = set(inspect.signature(openai.Completions.create).parameters)
+    assert theirs - ours == set()
+
+
+def test_a_time_limit_is_seconds() -> None:
+    assert _create(timeout=2).request.timeout_s == 2
+    for wrong in (0, -1, math.inf, math.nan, "5", True, object()):
+        with pytest.raises(RequestError, match="timeout is"):
+            _create(timeout=wrong)
+
+
+def test_what_nobody_documents_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="best_of"):
+        _create(best_of=2)

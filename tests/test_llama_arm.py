@@ -377,6 +377,9 @@ def test_what_the_arm_cannot_do_is_refused_before_loading(gguf: Path) -> None:
         arm.complete(ask("hello", tools=({"type": "function"},)))
     with pytest.raises(ArmRefused, match="no images"):
         arm.stream(ChatRequest(messages=(image,)))
+    for name in ("logit_bias", "web_search_options"):
+        with pytest.raises(ArmRefused, match=f"no {name}"):
+            arm.complete(ask("hello", extra={name: {"5": 1}}))
 
 
 @pytest.mark.parametrize("penalty", [float("nan"), 3.0, "1", True])

@@ -80,6 +80,8 @@ def test_scoring_can_be_asked_for_where_it_changes_nothing() -> None:
         ({"json_mode": True, "images": True}, {"tools": ({"type": "function"},)}, "no tools"),
         ({"tools": True}, {"response_format": {"type": "json_object"}}, "no JSON mode"),
         ({"tools": True}, {"text": [{"type": "text", "text": "0.9"}, IMAGE]}, "no images"),
+        ({"tools": True}, {"extra": {"logit_bias": {"5": -100}}}, "no logit_bias"),
+        ({"tools": True}, {"extra": {"web_search_options": {}}}, "no web search"),
         ({"context_tokens": 10}, {"text": "0.9 " + "word " * 10}, "need 12 tokens.*holds 10"),
         ({"context_tokens": 10}, {"max_tokens": 9}, "need 11 tokens and its context holds 10"),
     ],

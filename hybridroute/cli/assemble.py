@@ -209,7 +209,8 @@ def unconfigured_cloud() -> UnconfiguredCloud:
     """A cloud arm to decide for, where none is configured."""
     from hybridroute.edge_runtime.protocols import Capabilities
 
-    return UnconfiguredCloud(capabilities=Capabilities(tools=True, json_mode=True, images=True))
+    can = Capabilities(tools=True, json_mode=True, images=True, logit_bias=True, web_search=True)
+    return UnconfiguredCloud(capabilities=can)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,6 +77,9 @@ class CloudArm:
             tools=self.settings.tools,
             json_mode=self.settings.json_mode,
             images=self.settings.images,
+            # A server without them says so; nothing here could know.
+            logit_bias=True,
+            web_search=True,
         )
 
     @property
@@ -183,9 +186,11 @@ class CloudArm:
         key = self._key()
         body = request_body(request, self.settings, stream=streams)
         _log.debug("asking %s at %s, %d bytes", self.model, self.settings.host, len(body))
-        total_s = self.settings.total_timeout_s
+        limit, total_s = "timeout", request.timeout_s
+        if total_s is None:
+            limit, total_s = "total_timeout_s", self.settings.total_timeout_s
         texts = tuple(text_of(message) for message in request.messages)
-        failures = self._failures(key, f"total_timeout_s={total_s:g}", texts)
+        failures = self._failures(key, f"{limit}={total_s:g}", texts)
         outgoing = Outgoing(body=body, key=key, streams=streams)
         return self._transport.open(outgoing, failures, total_s, stop)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -117,6 +118,16 @@ def test_the_deadline_ends_every_wait(behaviour: Behaviour) -> None:
         error = fault(server, kind=ArmTimeout, total_timeout_s=0.3, chunk_timeout_s=0.2)
         assert server.gone.acquire(timeout=5)
     assert "total_timeout_s=0.3" in str(error)
+
+
+@BOTH
+def test_a_request_s_own_limit_counts_in_place_of_the_settings(streams: bool) -> None:
+    with CloudServer(hang) as server:
+        arm = CloudArm(settings(server.url))
+        asked = replace(request(), timeout_s=0.2)
+        with pytest.raises(ArmTimeout, match=r"within timeout=0\.2"):
+            list(arm.stream(asked)) if streams else arm.complete(asked)
+        arm.close()
 
 
 @BOTH
