@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sdk_fakes import FakeScorer, answer, bundle, cloud_arm, edge_arm
+from sdk_fakes import EDGE_MODEL, FakeScorer, answer, bundle, cloud_arm, edge_arm
+from serve_process import reloaded, served_in
 from server_run import ServerRun, serving
+from tiny_bundle import write_tiny_bundle
 
 from hybridroute.controller import ControllerSettings
 from hybridroute.edge_runtime.promises import KeptPromise, Promises
@@ -183,6 +187,47 @@ def test_what_turns_the_dial_is_said(page: Any, server: ServerRun) -> None:
     ).wait_for()
     client.control(None)
     page.locator("#held").wait_for(state="hidden")
+
+
+def test_with_one_arm_no_share_is_promised(browser: Any) -> None:
+    with ServerRun(serving(bundle=bundle(LastTurn()), cloud=None)) as server:
+        page = browser.new_page(viewport={"width": 390, "height": 800})
+        page.goto(server.url)
+        page.wait_for_selector("#dial:not([disabled])")
+        note = page.inner_text("#curve-note")
+        assert note.startswith(f"No cloud is configured, so {EDGE_MODEL} answers everything on")
+        assert "HYBRIDROUTE_CLOUD_MODEL" in note
+        for key in ("Home", "End"):
+            page.focus("#dial")
+            page.keyboard.press(key)
+            assert page.inner_text("#expect-share") == "100 %"
+        assert page.locator("#dial-ends").is_hidden()
+        assert "share of queries" not in page.inner_text("body")
+        page.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of a POSIX system")
+def test_a_reload_that_changes_the_arms_changes_the_curve(browser: Any, tmp_path: Path) -> None:
+    """The file's cloud goes, and comes back: the page follows without being loaded again."""
+    held = write_tiny_bundle(tmp_path / "tiny").path
+    file = tmp_path / "hybridroute.toml"
+    edge = f'[router]\nbundle = "{held}"\n[edge]\nmodel = "none.gguf"\n'
+    cloud = '[cloud]\nbase_url = "http://127.0.0.1:9/v1"\nmodel = "big-1"\napi_key_env = ""\n'
+    file.write_text(edge + cloud, encoding="utf-8")
+    with served_in(tmp_path) as served:
+        page = browser.new_page()
+        page.goto(served.url)
+        page.locator("#curve-note", has_text="Not calibrated for these models").wait_for()
+        file.write_text(edge, encoding="utf-8")
+        reloaded(served, ok=True)
+        page.locator("#curve-note", has_text="No cloud is configured").wait_for()
+        assert page.locator("#arms .tag").count() == 1
+        file.write_text(edge + cloud + "[server]\nmax_requests = 9\n", encoding="utf-8")
+        reloaded(served, ok=True)
+        page.locator("#curve-note", has_text="Not calibrated for these models").wait_for()
+        page.locator("#missing", has_text="server.max_requests").wait_for()
+        assert page.locator("#dial-ends").is_visible()
+        page.close()
 
 
 def test_what_a_model_says_is_text(page: Any) -> None:

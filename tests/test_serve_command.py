@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import cloud_server as play
 import pytest
 import requests
-from cli_run import command, environment, run
+from cli_run import run
+from serve_process import Served, reloaded, served_in
 from tiny_bundle import write_tiny_bundle
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of a POSIX system")
@@ -28,51 +25,6 @@ KEY = "a-server-key-of-some-length"
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_bundle(tmp_path_factory.mktemp("serve") / "tiny").path
-
-
-class Served:
-    """One running command."""
-
-    def __init__(self, process: subprocess.Popen[str], start: dict[str, Any]) -> None:
-        self.process = process
-        self.start = start
-        self.url: str = start["url"]
-
-    @property
-    def port(self) -> str:
-        return self.url.rpartition(":")[2]
-
-    def dial(self) -> float:
-        held: float = requests.get(self.url + "/v1/hybridroute/dial", timeout=20).json()["dial"]
-        return held
-
-    def ends(self, how: signal.Signals) -> tuple[int, str]:
-        """Exit code and what it said, after a signal."""
-        self.process.send_signal(how)
-        _, said = self.process.communicate(timeout=60)
-        return self.process.returncode, said
-
-
-@contextmanager
-def _served(cwd: Path, *arguments: str, **variables: str) -> Iterator[Served]:
-    process = subprocess.Popen(
-        command("serve", "--json", "--port", "0", *arguments),
-        cwd=cwd,
-        env=environment(**variables),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
-            raise AssertionError(process.communicate(timeout=60)[1])
-        yield Served(process, json.loads(line))
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate(timeout=60)
 
 
 def _config(folder: Path, bundle: Path, cloud: str = "", dial: float = 0.5) -> Path:
@@ -86,7 +38,7 @@ def _config(folder: Path, bundle: Path, cloud: str = "", dial: float = 0.5) -> P
 def test_it_serves_is_turned_reloads_and_ends(tmp_path: Path, bundle: Path) -> None:
     with play.CloudServer(play.answer(play.whole("from afar"))) as cloud:
         file = _config(tmp_path, bundle, cloud.url)
-        with _served(tmp_path) as served:
+        with served_in(tmp_path) as served:
             body = {"messages": [{"role": "user", "content": "hello"}]}
             answered = requests.post(served.url + "/v1/chat/completions", json=body, timeout=60)
             assert answered.json()["choices"][0]["message"]["content"] == "from afar"
@@ -101,10 +53,10 @@ def test_it_serves_is_turned_reloads_and_ends(tmp_path: Path, bundle: Path) -> N
             assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
 
             file.write_text("[router]\ndial = 7\n", encoding="utf-8")
-            assert "dial is 7" in _reloaded(served, ok=False)["message"]
+            assert "dial is 7" in reloaded(served, ok=False)["message"]
             assert served.dial() == 0.8
             _config(tmp_path, bundle, cloud.url, dial=0.3)
-            assert _reloaded(served, ok=True)["message"] == "in force: dial 0.3"
+            assert reloaded(served, ok=True)["message"] == "in force: dial 0.3"
             assert served.dial() == 0.3
             code, said = served.ends(signal.SIGTERM)
     assert code == 0
@@ -112,30 +64,11 @@ def test_it_serves_is_turned_reloads_and_ends(tmp_path: Path, bundle: Path) -> N
     assert "Traceback" not in said
 
 
-def _reloaded(served: Served, *, ok: bool) -> dict[str, Any]:
-    """What the page is told of a reload, once it is done."""
-    before = _last_reload(served)
-    served.process.send_signal(signal.SIGHUP)
-    for _ in range(200):
-        held = _last_reload(served)
-        if held is not None and held != before:
-            assert held["ok"] is ok, held
-            return dict(held)
-        time.sleep(0.05)
-    raise AssertionError("the signal was not heard")
-
-
-def _last_reload(served: Served) -> dict[str, Any] | None:
-    info = requests.get(served.url + "/v1/hybridroute/info", timeout=20).json()
-    held: dict[str, Any] | None = info["reload"]
-    return held
-
-
 def test_a_file_that_config_check_refuses_changes_nothing(tmp_path: Path, bundle: Path) -> None:
     with play.CloudServer(play.answer(play.whole("from afar"))) as cloud:
         file = _config(tmp_path, bundle, cloud.url)
         text = file.read_text(encoding="utf-8")
-        with _served(tmp_path) as served:
+        with served_in(tmp_path) as served:
             for wrong, said in (
                 ("[server]\nmax_requests = 0\n", "max_requests is 0"),
                 ('[server]\nkey_env = "UNSET_KEY"\n', "UNSET_KEY is not set"),
@@ -143,15 +76,15 @@ def test_a_file_that_config_check_refuses_changes_nothing(tmp_path: Path, bundle
             ):
                 file.write_text(f"[router]\ndial = 0.1\n{wrong}", encoding="utf-8")
                 assert run("config", "check", cwd=tmp_path).returncode == 1
-                assert said in _reloaded(served, ok=False)["message"]
+                assert said in reloaded(served, ok=False)["message"]
                 assert _asked(served).json()["model"] == "big-1"
             file.unlink()
-            gone = _reloaded(served, ok=False)["message"]
+            gone = reloaded(served, ok=False)["message"]
             assert "hybridroute.toml is gone" in gone
             assert _asked(served).json()["model"] == "big-1"
             assert served.dial() == 0.5
             file.write_text(text.replace("dial = 0.5", "dial = 0.2"), encoding="utf-8")
-            assert _reloaded(served, ok=True)["message"] == "in force: dial 0.2"
+            assert reloaded(served, ok=True)["message"] == "in force: dial 0.2"
 
 
 def _asked(served: Served) -> requests.Response:
@@ -165,10 +98,10 @@ def test_a_reload_moves_the_log_and_names_what_needs_a_restart(
     with play.CloudServer(play.answer(play.whole("from afar"))) as cloud:
         file = _config(tmp_path, bundle, cloud.url)
         plain = file.read_text(encoding="utf-8")
-        with _served(tmp_path, "--cors-origin", "https://friend.example") as served:
+        with served_in(tmp_path, "--cors-origin", "https://friend.example") as served:
             more = '[server]\nlog = "later.db"\nmax_requests = 7\ndrain_s = 1\n'
             file.write_text(plain + more, encoding="utf-8")
-            reload = _reloaded(served, ok=True)
+            reload = reloaded(served, ok=True)
             assert reload["needs_restart"] == ["max_requests", "drain_s"]
             assert reload["message"] == (
                 "in force: dial 0.5; not in force before a restart: server.max_requests, "
@@ -184,12 +117,12 @@ def test_it_is_not_ready_when_nothing_can_answer(tmp_path: Path, bundle: Path) -
     """A cloud without its key answers nothing, and neither does a model that is not there."""
     nothing = ("--bundle", str(bundle), "--edge", str(tmp_path / "none.gguf"))
     for more in ((*nothing, "--cloud-model", "gpt-4o"), ("--mode", "only_in_cloud")):
-        with _served(tmp_path, *more, HYBRIDROUTE_CLOUD_MODEL="gpt-4o") as served:
+        with served_in(tmp_path, *more, HYBRIDROUTE_CLOUD_MODEL="gpt-4o") as served:
             ready = _settled(served, missing=2 if "--edge" in more else 1)
             assert (ready.status_code, ready.json()["status"]) == (503, "not ready")
             assert "OPENAI_API_KEY is not set" in " ".join(ready.json()["missing"])
             assert _asked(served).status_code >= 500
-    with _served(tmp_path, *nothing, "--cloud-model", "gpt-4o", OPENAI_API_KEY="k") as served:
+    with served_in(tmp_path, *nothing, "--cloud-model", "gpt-4o", OPENAI_API_KEY="k") as served:
         assert _settled(served, missing=1).status_code == 200
 
 
@@ -218,7 +151,7 @@ def test_a_cloud_key_that_is_refused_stays_out_of_everything(
         text = file.read_text(encoding="utf-8")
         file.write_text(text.replace('env = ""', 'env = "MY_CLOUD_KEY"'), encoding="utf-8")
         logged = ("--log", "decisions.db", *form)
-        with _served(tmp_path, *logged, MY_CLOUD_KEY=CLOUD_KEY) as served:
+        with served_in(tmp_path, *logged, MY_CLOUD_KEY=CLOUD_KEY) as served:
             body = {"messages": [{"role": "user", "content": "planted prompt"}]}
             answers = [
                 requests.post(served.url + "/v1/chat/completions", json=one, timeout=60)
@@ -254,7 +187,7 @@ def test_sigterm_lets_a_stream_end(tmp_path: Path, bundle: Path) -> None:
 
     with play.CloudServer(halting) as cloud:
         _config(tmp_path, bundle, cloud.url)
-        with _served(tmp_path) as served:
+        with served_in(tmp_path) as served:
             body = {"messages": [{"role": "user", "content": "hello"}], "stream": True}
             url = served.url + "/v1/chat/completions"
             with requests.post(url, json=body, stream=True, timeout=60) as answered:
@@ -270,7 +203,7 @@ def test_sigterm_lets_a_stream_end(tmp_path: Path, bundle: Path) -> None:
 
 
 def test_ctrl_c_ends_with_130(tmp_path: Path, bundle: Path) -> None:
-    with _served(tmp_path, "--bundle", str(bundle), "--mode", "only_on_device") as served:
+    with served_in(tmp_path, "--bundle", str(bundle), "--mode", "only_on_device") as served:
         code, said = served.ends(signal.SIGINT)
     assert code == 130
     assert "Traceback" not in said
@@ -278,11 +211,11 @@ def test_ctrl_c_ends_with_130(tmp_path: Path, bundle: Path) -> None:
 
 def test_without_a_key_it_starts_and_says_what_is_missing(tmp_path: Path, bundle: Path) -> None:
     arguments = ("--bundle", str(bundle))
-    with _served(tmp_path, *arguments) as served:
+    with served_in(tmp_path, *arguments) as served:
         assert "No cloud is configured" in served.start["missing"][0]
         _, said = served.ends(signal.SIGTERM)
         assert "HYBRIDROUTE_CLOUD_MODEL" in said
-    with _served(tmp_path, *arguments, "--cloud-model", "gpt-4o") as served:
+    with served_in(tmp_path, *arguments, "--cloud-model", "gpt-4o") as served:
         assert "OPENAI_API_KEY is not set" in served.start["missing"][0]
 
 
@@ -301,7 +234,7 @@ def test_another_address_needs_a_key(tmp_path: Path, bundle: Path) -> None:
         done = run("serve", *open_to_all, *more, cwd=tmp_path)
         assert done.returncode == 1
         assert "key" in done.stderr
-    with _served(tmp_path, *open_to_all, "--key-env", "MY_KEY", MY_KEY=KEY) as served:
+    with served_in(tmp_path, *open_to_all, "--key-env", "MY_KEY", MY_KEY=KEY) as served:
         assert requests.get(served.url + "/v1/models", timeout=20).status_code == 401
         with_key = ("--port", served.port, "--key-env", "MY_KEY")
         done = run("dial", "0.4", *with_key, cwd=tmp_path, MY_KEY=KEY)
@@ -327,7 +260,7 @@ def test_without_the_extra_it_says_so(tmp_path: Path) -> None:
 def test_a_log_of_json_lines_holds_no_prompt(tmp_path: Path, bundle: Path) -> None:
     with play.CloudServer(play.answer(play.whole("planted answer"))) as cloud:
         _config(tmp_path, bundle, cloud.url)
-        with _served(tmp_path, "--log-json", "--log", "decisions.db") as served:
+        with served_in(tmp_path, "--log-json", "--log", "decisions.db") as served:
             body = {"messages": [{"role": "user", "content": "planted prompt"}]}
             requests.post(served.url + "/v1/chat/completions", json=body, timeout=60)
             _, said = served.ends(signal.SIGTERM)
@@ -341,20 +274,20 @@ def test_a_log_of_json_lines_holds_no_prompt(tmp_path: Path, bundle: Path) -> No
     assert b"planted" not in (tmp_path / "decisions.db").read_bytes()
 
 
-def test_a_controller_is_configured_and_reloaded(tmp_path: Path, bundle: Path) -> None:
+def test_a_controller_is_configured_andreloaded(tmp_path: Path, bundle: Path) -> None:
     with play.CloudServer(play.answer(play.whole("from afar"))) as cloud:
         file = _config(tmp_path, bundle, cloud.url)
         plain = file.read_text(encoding="utf-8")
-        with _served(tmp_path, "--cloud-share", "0.5") as served:
+        with served_in(tmp_path, "--cloud-share", "0.5") as served:
             held = requests.get(served.url + "/v1/hybridroute/dial", timeout=20).json()
             assert held["controller"]["holds"] == {"cloud_share": 0.5}
         file.write_text(plain + "[controller]\np95_ms = 800\nlowest = 0.2\n", encoding="utf-8")
-        with _served(tmp_path) as served:
+        with served_in(tmp_path) as served:
             held = requests.get(served.url + "/v1/hybridroute/dial", timeout=20).json()
             assert held["controller"]["holds"] == {"p95_ms": 800.0}
             assert held["controller"]["lowest"] == 0.2
             file.write_text(plain, encoding="utf-8")
-            _reloaded(served, ok=True)
+            reloaded(served, ok=True)
             held = requests.get(served.url + "/v1/hybridroute/dial", timeout=20).json()
             assert held["controller"] is None
     refused = run("serve", "--port", "0", "--p95-ms", "9", "--cloud-share", "0.1", cwd=tmp_path)

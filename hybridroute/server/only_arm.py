@@ -45,7 +45,7 @@ def _why(serving: Serving, arm: Arm) -> str:
     so = f"so {arm.model} answers everything {where}, wherever the dial stands"
     mode = serving.client.mode
     if serving.unable:
-        return f"the other arms cannot be asked, {so}. {' '.join(serving.unable.values())}"
+        return f"the other arms cannot be asked, {so}. {'. '.join(serving.unable.values())}"
     if mode.startswith("only_"):
         return f"the mode is {mode}, {so}"
     if serving.client.bundle.manifest.pool is not None:

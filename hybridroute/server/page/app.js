@@ -13,13 +13,20 @@ function showProblem(error) {
 }
 
 const dial = new Dial(showProblem);
+let curveOf = null;
+
+/** What the curve stands for: it is another one after a reload that changed models or bundle. */
+const madeOf = (info) => JSON.stringify([info.arms, info.bundle, info.mode, info.reload?.at]);
 
 async function refresh() {
   try {
-    if (!dial.data) await dial.load();
     const [info, stats] = await Promise.all([
-      read("/v1/hybridroute/info"), read("/v1/hybridroute/stats"), dial.refresh(),
+      read("/v1/hybridroute/info"), read("/v1/hybridroute/stats"),
     ]);
+    if (curveOf !== madeOf(info)) {
+      await dial.load();
+      curveOf = madeOf(info);
+    } else await dial.refresh();
     showInfo(info);
     dial.promises.list(info.promises);
     showStats(stats);

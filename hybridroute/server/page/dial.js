@@ -3,7 +3,7 @@
 import { put, read } from "/page/api.js";
 import { Curve } from "/page/draw.js";
 import { Promises } from "/page/promises.js";
-import { dollars, element, heldBy, number, percent } from "/page/words.js";
+import { dollars, element, heldBy, number, percent, sentence } from "/page/words.js";
 
 const PAUSE_MS = 150;
 
@@ -25,9 +25,10 @@ export class Dial {
     this.curve = new Curve(document.getElementById("curve"), this.data);
     this.slider.step = 1 / (this.data.points.length - 1);
     this.slider.disabled = false;
-    if (this.data.knob === "cost_advantage") {
-      document.getElementById("dial-ends").lastElementChild.textContent = "all in the cloud";
-    }
+    const ends = document.getElementById("dial-ends");
+    ends.lastElementChild.textContent =
+      this.data.knob === "cost_advantage" ? "all in the cloud" : "best of the pair";
+    ends.hidden = this.data.only_arm !== null;  // then neither end is another than the other
     document.getElementById("curve-note").textContent = this.#note();
     await this.refresh();
   }
@@ -51,6 +52,7 @@ export class Dial {
   }
 
   #note() {
+    if (this.data.only_arm) return sentence(this.data.only_arm.why);
     if (this.data.calibrated && this.data.reason === null) {
       const count = this.data.points[0].n;
       return `Measured on ${count} calibration queries. An average over traffic, not a promise for one answer.`;
@@ -91,13 +93,13 @@ export class Dial {
   #mark(point) {
     const shown = document.getElementById("expect-threshold");
     const isPool = point.threshold === null;
+    shown.previousElementSibling.textContent = isPool ? "cost of a query" : "threshold";
     shown.textContent = isPool && point.cost_usd !== null
       ? dollars(point.cost_usd) : number(point.threshold);
-    if (isPool) shown.previousElementSibling.textContent = "cost of a query";
   }
 
   #drop(point) {
-    if (point.quality_drop === null) return ["unknown"];
+    if (point.quality_drop === null) return [this.data.only_arm ? "–" : "unknown"];
     const relative = point.quality_drop_relative;
     const said = number(point.quality_drop);
     return relative === null ? [said] : [said, element("small", "", percent(relative, 1))];

@@ -49,6 +49,7 @@ export function showInfo(info) {
   const list = document.getElementById("missing");
   const said = [...info.missing];
   if (info.reload && !info.reload.ok) said.push(`The last reload failed and ${info.reload.message}`);
+  if (info.reload?.needs_restart.length) said.push(`The last reload is ${info.reload.message}`);
   list.hidden = said.length === 0;
   list.replaceChildren(...said.map((sentence) => element("li", "", sentence)));
   document.getElementById("state").textContent = info.ready ? "ready" : "loading models";

@@ -28,6 +28,9 @@ export function dollars(value) {
 export const number = (value, digits = 3) =>
   value === null || value === undefined ? "–" : value.toFixed(digits);
 
+/** A text of the API, which begins in lower case, as a sentence. */
+export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+
 const HELD = {
   usd_per_hour: (most) => `${dollars(most)} an hour`,
   cloud_requests: (most, all) => `${most} cloud requests in ${all.window_s} s`,
