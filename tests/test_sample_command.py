@@ -51,11 +51,23 @@ def test_json_is_all_that_stands_on_stdout(
     assert done.returncode == 0, done.stderr
     held = json.loads(done.stdout)
     assert (held["complete"], held["arms"]["cloud"]["drawn"]) == (True, 60)
-    assert "cloud: 60 responses to draw" in done.stderr
+    assert done.stderr == "", "progress is for a terminal"
     shown = run(*arguments(server), cwd=tmp_path)
     assert "60" in shown.stdout
     assert "responses.jsonl" in shown.stdout
     assert len(server.seen) == 60
+
+
+def test_a_model_that_is_not_there_leaves_no_file(tmp_path: Path, prompts: Path) -> None:
+    asked = ("sample", "prompts.txt", "--arm", "edge=no-such-model", "--out", "r.jsonl")
+    done = run(*asked, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("hybridroute: 'no-such-model' is neither a model")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "r.jsonl").exists()
+    (tmp_path / "r.jsonl").touch()
+    run(*asked, cwd=tmp_path)
+    assert (tmp_path / "r.jsonl").exists(), "it was there before"
 
 
 def test_a_limit_spreads_over_the_file_and_the_rest_comes_later(
@@ -137,7 +149,7 @@ def test_a_full_disk_is_exit_1_and_the_run_can_go_on(
         (["latin.txt", "--arm", "edge=smollm2-135m"], 1, "latin.txt, line 2"),
         (["twice.jsonl", "--arm", "edge=smollm2-135m"], 1, "the id 'a' stands at twice.jsonl"),
         (["prompts.txt", "--arm", "edge=no-such-model"], 1, "no-such-model"),
-        (["prompts.txt", "--arm", "edge=a", "-n", "0"], 1, "n is 0"),
+        (["prompts.txt", "--arm", "edge=a", "-n", "0"], 2, "Invalid value for '--n'"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

@@ -6,7 +6,8 @@ One arm after another, so that one model at a time is in memory; no response sta
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -83,7 +84,8 @@ def sample(
         If an arm fails for good; what had come is written.
     """
     _check_prices(plan.arms, budget_usd)
-    with LineLog(out) as log:
+    is_new = not out.exists()
+    with LineLog(out) as log, _not_left_empty(out if is_new else None):
         standing = standing_of(out, plan, retry_errors=retry_errors)
         budget = Budget(budget_usd, spent_usd=standing.cost_usd)
         tallies, over = [], []
@@ -103,6 +105,18 @@ def sample(
     return Sampled(
         out=out, tallies=tuple(tallies), spent_usd=budget.spent_usd, over_budget=tuple(over)
     )
+
+
+@contextmanager
+def _not_left_empty(out: Path | None) -> Iterator[None]:
+    """Remove a file that a failed run has made and written nothing to."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            if out is not None and out.stat().st_size == 0:
+                out.unlink()
+        raise
 
 
 def _check_prices(arms: Sequence[ArmSpec], budget_usd: float | None) -> None:

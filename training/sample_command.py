@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -95,7 +96,8 @@ def sample(
     if read.duplicates:
         say(f"{read.duplicates} prompts stand twice and are sampled once")
     plan = SamplingPlan(prompts=_spread(read.rows, limit), arms=arms, draw=draw)
-    progress = SampleProgress()
+    # Only where a person reads it: elsewhere stderr is for what went wrong, and str() says nothing.
+    progress = SampleProgress(write=None if sys.stderr.isatty() else str)
     runner = _runner(engine, rate=rate, workers=workers)
     try:
         sampled = run(
