@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 from hybridroute.edge_runtime.errors import BundleError
+from hybridroute.edge_runtime.grid import check_grid
 
 PromiseKind = Literal["absolute", "relative", "gap"]
 KINDS: tuple[PromiseKind, ...] = ("absolute", "relative", "gap")
@@ -29,7 +29,8 @@ class KeptPromise:
     cost_advantage : float
         Share of the calibration rows answered on the edge.
     drop, drop_bound : float
-        The point value and its upper confidence limit, in the terms of ``kind``.
+        The point value, and its upper confidence limit at that threshold taken alone, at most
+        ``max_drop``; in the terms of ``kind``.
     needed_n : int or None
         Where infeasible: about how many outcomes would do; None if none would.
     test : str
@@ -60,8 +61,8 @@ class KeptPromise:
 class DialBounds:
     """What each dial setting i / GRID, i = 0..GRID, did on the outcomes (absolute drops).
 
-    ``bounds`` are upper limits at ``confidence``, each taken alone, on the grid of limits that was
-    tested; None where the largest of these was not supported.
+    ``bounds`` are the drops' upper confidence limits at ``confidence``, each taken alone; None
+    where the bundle holds none.
     """
 
     confidence: float
@@ -70,11 +71,10 @@ class DialBounds:
     bounds: tuple[float | None, ...]
 
     def __post_init__(self) -> None:
-        lengths = {len(self.cost_advantage), len(self.drop), len(self.bounds)}
-        if len(lengths) != 1:
-            raise BundleError(f"promises.dial holds columns of {sorted(lengths)} entries")
-        if not all(math.isfinite(value) for value in (*self.cost_advantage, *self.drop)):
-            raise BundleError("promises.dial holds a value that is not finite; make it again")
+        for name in ("cost_advantage", "drop"):
+            check_grid(f"promises.dial.{name}", getattr(self, name))
+        known = tuple(0.0 if bound is None else bound for bound in self.bounds)
+        check_grid("promises.dial.bounds", known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from hybridroute.edge_runtime.manifest import Calibration
+from hybridroute.edge_runtime.promises import Promises
 from hybridroute.promise import Kept, StandingPromise
 from hybridroute.setting import Setting
 
@@ -39,6 +40,9 @@ class Expectation:
     quality_drop_relative : float or None
         ``quality_drop`` over the absolute mean quality of all-cloud; None where that mean is
         under 5 of its standard errors.
+    drop_bound, drop_bound_confidence, drop_bound_n : float, float and int, or None
+        The upper confidence limit of ``quality_drop``, its confidence, and the outcomes it was
+        measured on; where the bundle holds one, for a dial or a promise on the absolute drop.
     n : int or None
         Queries the calibration measured.
     source : str or None
@@ -58,6 +62,9 @@ class Expectation:
     quality: float | None = None
     quality_drop: float | None = None
     quality_drop_relative: float | None = None
+    drop_bound: float | None = None
+    drop_bound_confidence: float | None = None
+    drop_bound_n: int | None = None
     n: int | None = None
     source: str | None = None
     reason: str | None = None
@@ -110,6 +117,19 @@ def measured(
     )
 
 
+def bounded(expected: Expectation, promises: Promises | None, at: int) -> Expectation:
+    """The expectation of the dial's entry ``at``, with its drop's bound where there is one."""
+    held = None if promises is None else promises.dial
+    if promises is None or held is None or held.bounds[at] is None:
+        return expected
+    return replace(
+        expected,
+        drop_bound=held.bounds[at],
+        drop_bound_confidence=held.confidence,
+        drop_bound_n=promises.n,
+    )
+
+
 def promised(setting: Setting, held: Kept) -> Expectation:
     """A promise's numbers are those of the outcomes it was fitted on."""
     standing = held.standing
@@ -122,6 +142,9 @@ def promised(setting: Setting, held: Kept) -> Expectation:
         cost_advantage=standing.cost_advantage,
         quality_drop=standing.drop if absolute else None,
         quality_drop_relative=standing.drop if relative else None,
+        drop_bound=standing.drop_bound if absolute else None,
+        drop_bound_confidence=standing.confidence if absolute else None,
+        drop_bound_n=standing.n if absolute else None,
         n=standing.n,
         source=standing.source,
         reason=f"the promise measured its own drop, of the kind {standing.kind}, and no other",

@@ -76,7 +76,8 @@ class StandingPromise:
     max_drop, confidence : float
         What was promised: as asked, or the next stricter that the bundle holds.
     drop, drop_bound : float
-        The point value on the calibration outcomes, and its upper confidence limit.
+        The point value on the calibration outcomes, and its upper confidence limit at this
+        threshold taken alone, at most ``max_drop``.
     cost_advantage : float
         Share of those outcomes answered on the edge.
     n : int

@@ -14,7 +14,7 @@ from hybridroute.edge_runtime.manifest import (
     Manifest,
     ScoreQuantiles,
 )
-from hybridroute.expectation import Expectation, Point, measured, promised
+from hybridroute.expectation import Expectation, Point, bounded, measured, promised
 from hybridroute.policy import ActiveSetting, Order
 from hybridroute.promise import Kept, Promise, kept, no_promises
 from hybridroute.setting import Setting
@@ -111,12 +111,12 @@ class ThresholdPolicy:
             )
         if setting.dial is not None:
             at = grid_up(setting.dial)
-            point: Point | None = Point(
+            point = Point(
                 cloud_share=calibration.dial.cloud_share[at], quality=calibration.dial.quality[at]
             )
-        else:
-            point = _point_at(calibration, threshold)
-        return measured(setting, threshold, calibration, point)
+            expected = measured(setting, threshold, calibration, point)
+            return bounded(expected, self._promises, at)
+        return measured(setting, threshold, calibration, _point_at(calibration, threshold))
 
     def threshold(self, setting: Setting) -> float:
         """The threshold that a setting stands for. Raises ConfigError as :meth:`activate`."""

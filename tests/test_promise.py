@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from sdk_fakes import CLOUD_MODEL, EDGE_MODEL, bundle, cloud_arm, edge_arm, manifest, user
@@ -10,8 +11,9 @@ from sdk_fakes import CLOUD_MODEL, EDGE_MODEL, bundle, cloud_arm, edge_arm, mani
 from hybridroute.cli.assemble import dial_of
 from hybridroute.client import HybridClient
 from hybridroute.edge_runtime.errors import ArmUnavailable, BundleError, ConfigError
+from hybridroute.edge_runtime.grid import GRID
 from hybridroute.edge_runtime.manifest import Manifest
-from hybridroute.edge_runtime.promises import KeptPromise, Promises
+from hybridroute.edge_runtime.promises import DialBounds, KeptPromise, Promises
 from hybridroute.promise import Promise, promise_from
 from hybridroute.setting import Setting
 from hybridroute.settings import RouterSettings
@@ -213,3 +215,35 @@ def test_an_altered_promise_is_refused() -> None:
         kept(1.5, 0.9, 0.5)
     with pytest.raises(BundleError, match="kind"):
         kept(0.5, 0.9, 0.5, kind="total")
+
+
+def test_a_dial_s_expectation_carries_the_bound_that_the_bundle_holds() -> None:
+    steps = [i / GRID for i in range(GRID + 1)]
+    dial = DialBounds(
+        confidence=0.9,
+        cost_advantage=tuple(1.0 - d for d in steps),
+        drop=tuple(0.35 * (1.0 - d) for d in steps),
+        bounds=(None, *(0.4 * (1.0 - d) for d in steps[1:])),
+    )
+    held = bundle(promises=replace(HELD, dial=dial))
+    with HybridClient(held, edge=edge_arm(), cloud=cloud_arm(), dial=0.25) as asked:
+        said = asked.expect(dial=0.5).to_dict()
+        assert said["drop_bound"] == pytest.approx(0.2)
+        assert (said["drop_bound_confidence"], said["drop_bound_n"]) == (0.9, 1000)
+        assert asked.expect().drop_bound == pytest.approx(0.3)
+        assert asked.expect(dial=0.0).drop_bound is None
+        assert asked.expect(threshold=0.4).drop_bound_confidence is None
+        promise = asked.expect(dial=Promise(max_drop=0.02))
+        assert (promise.drop_bound, promise.drop_bound_n) == (pytest.approx(0.018), 1000)
+        share = asked.expect(dial=Promise(max_drop=0.05, relative=True))
+        assert (share.drop_bound, share.drop_bound_n) == (None, None)
+    with HybridClient(held, edge=edge_arm(model="other"), cloud=cloud_arm()) as other:
+        assert other.expect(dial=0.5).drop_bound is None
+    with HybridClient(bundle(promises=HELD), edge=edge_arm(), cloud=cloud_arm()) as without:
+        assert without.expect(dial=0.5).drop_bound is None
+
+
+def test_a_column_of_the_wrong_length_is_refused() -> None:
+    with pytest.raises(BundleError, match=r"promises\.dial\.bounds has 3 entries"):
+        full = (0.0,) * (GRID + 1)
+        DialBounds(confidence=0.9, cost_advantage=full, drop=full, bounds=(0.1, None, 0.0))
