@@ -10,9 +10,10 @@ import pytest
 from pool_case import drawn_scores, queries_of, scores
 
 from hybridroute.edge_runtime.errors import ConfigError, DataError
+from hybridroute.training.judging.assembled import BEST_SINGLE, EQUAL_COST, ZERO
 from hybridroute.training.judging.comparison import Comparison
-from hybridroute.training.judging.contest import BEST_SINGLE, EQUAL_COST, ZERO, compare
-from hybridroute.training.judging.field import contenders_of
+from hybridroute.training.judging.contest import compare, contest
+from hybridroute.training.judging.field import contenders_of, standing_beside
 from hybridroute.training.judging.records import records_of
 from hybridroute.training.judging.rounds import Plan
 from hybridroute.training.pool.score_table import ScoreTable
@@ -85,6 +86,115 @@ def test_money_is_judged_on_one_range_for_all(usual: Comparison) -> None:
     assert equal.cost is not None
     assert equal.cost <= (usual.entry(usual.winner).cost or 0.0) * 1.05
     assert usual.entry("knn").over_equal_cost_arm is not None
+
+
+def test_aiq_has_an_interval_and_a_paired_difference_to_the_blind_mix(usual: Comparison) -> None:
+    for name in ("knn", "ridge"):
+        held = usual.entry(name)
+        assert held.savings is not None
+        assert held.savings.aiq is not None
+        assert held.savings.aiq_ci95 is not None
+        low, high = held.savings.aiq_ci95
+        assert low < held.savings.aiq < high
+        lead = held.aiq_over_zero
+        assert lead is not None
+        assert lead.figure == "aiq"
+        assert lead.ci95[0] > 0.0
+
+
+def test_drop_advantage_and_pgr_are_measured_from_the_cheapest_and_the_best_arm(
+    usual: Comparison,
+) -> None:
+    single = usual.entry(BEST_SINGLE)
+    assert (single.pgr, single.quality_drop, single.cost_advantage) == (1.0, 0.0, 0.0)
+    knn = usual.entry("knn")
+    assert knn.quality_drop == pytest.approx(single.quality - knn.quality)
+    assert knn.cost is not None
+    assert single.cost is not None
+    assert knn.cost_advantage == pytest.approx(1.0 - knn.cost / single.cost)
+    assert knn.pgr is not None
+    assert knn.pgr > 1.0
+    two = compared(drawn_scores(300, 2), names=("knn",)).entry("knn")
+    assert two.cost_advantage == pytest.approx(two.choices["arm0"])
+
+
+def test_a_router_that_is_one_arm_is_compared_with_that_arm() -> None:
+    """Not with a cheaper one, only since costs of other rows were a little higher."""
+    quality = np.column_stack([np.full(150, 0.3), np.full(150, 0.9), np.full(150, 0.6)])
+    draw = np.random.default_rng(5)
+    cost = (1.0 + draw.random((150, 3))) * [1e-5, 1e-3, 1e-4]
+    found = compared(replace(drawn_scores(150, 3), quality=quality, cost_usd=cost))
+    for name in ("knn", "ridge"):
+        held = found.entry(name)
+        assert held.choices["arm1"] == 1.0
+        assert held.over_equal_cost_arm is not None
+        assert held.over_equal_cost_arm.difference == pytest.approx(0.0)
+    cheap = found.entry("random").over_equal_cost_arm
+    assert cheap is not None
+    assert cheap.difference == pytest.approx(found.entry("random").quality - 0.6)
+
+
+def test_the_winner_is_chosen_by_quality_for_cost_where_costs_differ() -> None:
+    """Both always call the dearest arm, which is best; only one knows where cheap ones would do."""
+    table = drawn_scores(500, 3)
+    quality = table.quality.copy()
+    quality[:, 2] = 1.0
+    table = replace(table, quality=quality)
+    by_cost = compared(table, names=("random", "length", "knn"))
+    assert by_cost.protocol.objective == "aiq"
+    assert by_cost.winner == "knn"
+    alike = replace(PLAN, objective="quality")
+    by_quality = compared(table, names=("random", "length", "knn"), plan=alike)
+    assert by_quality.protocol.objective == "quality"
+    for name in ("length", "knn"):
+        assert by_quality.entry(name).select_value == pytest.approx(1.0)
+
+
+def test_equals_are_decided_for_estimates_that_can_be_weighed_and_against_chance() -> None:
+    table = replace(drawn_scores(150, 3), quality=np.full((150, 3), 0.4), cost_usd=None)
+    assert compared(table, names=("random", "mf", "length")).winner == "length"
+
+
+def test_what_always_stands_cannot_win() -> None:
+    records = records_of(drawn_scores(300, 3))
+    queries = queries_of(records.table)
+    beside = standing_beside(["length", "sw"])
+    assert {one.name for one in beside} == {"random", "knn", "ridge", "ridge-length"}
+    ended = contest(
+        records, queries, contenders_of(("length",)), replace(PLAN, seeds=1), standing=beside
+    )
+    assert ended.winner.name == ended.found.winner == "length"
+    assert [one.name for one in ended.found.estimators] == ["length"]
+    knn = next(one for one in ended.found.baselines if one.name == "knn")
+    assert knn.quality > ended.found.entry("length").quality
+    assert knn.fit_s is not None
+
+
+def test_the_settings_that_won_most_often_are_kept() -> None:
+    records = records_of(drawn_scores(300, 3))
+    ended = contest(records, queries_of(records.table), contenders_of(("knn",)), PLAN)
+    usual = max(set(ended.winner.setting), key=ended.winner.setting.count)
+    assert ended.winner.estimator is not None
+    assert ended.winner.estimator.name == usual.replace("k ", "knn-")
+
+
+def test_rates_between_zero_and_one_have_ece_and_brier() -> None:
+    table = drawn_scores(300, 3)
+    rates = replace(table, quality=np.clip(table.quality * 0.8 + 0.1, 0.0, 1.0))
+    held = compared(rates, names=("knn",)).entry("knn")
+    assert held.ece is not None
+    assert held.brier is not None
+    assert 0.0 < held.brier < 0.25
+
+
+def test_each_runs_quality_is_averaged_as_the_whole_is() -> None:
+    table = drawn_scores(300, 3)
+    lop = np.array([row for row, name in enumerate(table.domains) if name != "domain0" or row < 60])
+    table = table.select(lop)
+    found = compared(table, table, plan=replace(PLAN, held_out="prompts", average="domains"))
+    for name in ("knn", BEST_SINGLE):
+        held = found.entry(name)
+        assert np.mean(held.quality_by_run) == pytest.approx(held.quality, abs=0.03)
 
 
 def test_the_same_seed_gives_the_same_numbers(usual: Comparison) -> None:

@@ -16,6 +16,7 @@ from hybridroute.training.judging.cost_curve import (
 QUALITY = np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
 COST = np.broadcast_to([0.0, 1.0], (4, 2)).copy()
 ENDS = Ends(low_cost=0.0, low_quality=0.5, high_cost=1.0, high_quality=0.75, clear=True)
+LOW = (ENDS.low_cost, ENDS.low_quality)
 
 
 def test_the_ends_of_a_sweep_are_quality_alone_and_cost_alone() -> None:
@@ -41,14 +42,14 @@ def test_estimates_or_costs_that_do_not_differ_have_two_ends() -> None:
 
 def test_two_flat_prices_give_the_share_of_strong_calls() -> None:
     """Calls to the dear arm in the order of the gain: half of the gap with the first of four."""
-    hull = hull_with(np.array([0.75, 1.0]), np.array([0.25, 0.5]), ENDS)
+    hull = hull_with(np.array([0.75, 1.0]), np.array([0.25, 0.5]), LOW)
     assert cost_share_at(hull, ENDS, 0.5) == pytest.approx(0.125)
     assert saving_against_random(0.125, 0.5) == pytest.approx(4.0)
     assert cost_share_at(hull, ENDS, 5.0) is None
 
 
 def test_a_random_mix_of_both_ends_saves_nothing() -> None:
-    hull = hull_with(np.array([0.75]), np.array([1.0]), ENDS)
+    hull = hull_with(np.array([0.75]), np.array([1.0]), LOW)
     for level in (0.5, 0.8):
         share = cost_share_at(hull, ENDS, level)
         assert saving_against_random(share, level) == pytest.approx(1.0)

@@ -53,12 +53,33 @@ def test_without_costs_the_reason_is_told() -> None:
     assert "--cost" in str(none.no_cost)
     some = records_of(scores([[1, 0]], cost=[[1, NAN]]))
     assert some.cost is None
-    assert "no cost of 'arm1'" in str(some.no_cost)
+    assert "no cost of 'arm1' is stated" in str(some.no_cost)
 
 
-def test_prices_stand_in_for_costs() -> None:
+def test_prices_stand_in_for_costs_of_their_arms() -> None:
     held = records_of(scores([[1, 0]]), prices={"arm0": 0.0, "arm1": 2.0})
     np.testing.assert_array_equal(held.cost, [[0, 2]])
-    for bad in ({"arm0": 1.0}, {"arm0": 1.0, "arm1": -1.0}, {"arm0": 1, "arm1": 1, "x": 1}):
-        with pytest.raises(DataError, match="the prices are of"):
-            records_of(scores([[1, 0]]), prices=bad)
+    one = records_of(scores([[1, 0], [1, 0]], cost=[[1, 5], [3, NAN]]), prices={"arm1": 4.0})
+    np.testing.assert_array_equal(one.cost, [[1, 4], [3, 4]])
+    assert "no cost of 'arm1'" in str(records_of(scores([[1, 0]]), prices={"arm0": 1.0}).no_cost)
+
+
+@pytest.mark.parametrize("price", [-1.0, NAN, np.inf])
+def test_a_price_that_is_none_is_refused(price: float) -> None:
+    with pytest.raises(DataError, match="the cost of 'arm1' is .*at least 0"):
+        records_of(scores([[1, 0]]), prices={"arm1": price})
+
+
+def test_a_price_of_an_unknown_arm_is_refused() -> None:
+    with pytest.raises(DataError, match="a cost is given for 'x'"):
+        records_of(scores([[1, 0]]), prices={"x": 1.0})
+
+
+def test_each_arm_may_come_in_rows_of_its_own() -> None:
+    """As one file an arm gives them."""
+    rows = [[1, NAN], [0, NAN], [NAN, 0.5], [NAN, 1], [1, 1]]
+    cost = [[1, NAN], [1, NAN], [NAN, 7], [NAN, 8], [2, 9]]
+    held = records_of(scores(rows, cost=cost, texts=["a", "b", "a", "b", "b"]))
+    np.testing.assert_array_equal(held.table.quality, [[1, 0.5], [0, 1]])
+    np.testing.assert_array_equal(held.table.cost_usd, [[1, 7], [1, 8]])
+    assert (held.duplicates, held.conflicts) == (1, 1)

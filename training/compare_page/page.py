@@ -57,6 +57,7 @@ def page_of(found: Comparison, figures: Mapping[str, Drawn]) -> str:
         held=found.protocol,
         held_out=_HELD_OUT[found.protocol.held_out],
         winner=found.entry(found.winner),
+        reference=any(one.v_r is not None for one in found.estimators),
         reading=reading_of(found),
         domains=sorted({name for one in found.estimators for name in one.by_domain}),
         differences=_of_winner(found),

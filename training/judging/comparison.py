@@ -36,6 +36,8 @@ class Protocol:
         Of the first run, and of all together.
     average : str
         Whether rows weigh the same, or domains.
+    objective : str
+        What settings and the winner are chosen by: ``aiq`` or ``quality``.
     tries : int
         The most settings tried for an estimator.
     resamples, resampled
@@ -56,6 +58,7 @@ class Protocol:
     conflicts: int
     rows_in_both: int
     average: str
+    objective: str
     tries: int
     resamples: int
     resampled: str

@@ -72,7 +72,8 @@ def _weights(estimates: Floats, expected: Floats) -> list[float]:
 class Ends:
     """Cost and quality of the cheapest arm and of the best single one (chosen on train rows).
 
-    ``clear`` says whether the latter is better by more than 2 standard errors.
+    Costs are 0 where none are known. ``clear`` says whether the latter is better by more than 2
+    standard errors of the paired difference.
     """
 
     low_cost: float
@@ -94,8 +95,9 @@ def cost_share_at(hull: Hull, ends: Ends, level: float) -> float | None:
     """CPT(x) for m arms: the least extra cost that recovers the share x of the quality gap.
 
     The gap is that of the best single arm over the cheapest one, and the cost is a share of the
-    step in cost between them. With two arms of constant price this is RouteLLM's CPT (arXiv
-    2406.18665, section 3.2), the share of calls to the strong model. None if never reached.
+    step in cost between them. RouteLLM's CPT (arXiv 2406.18665, section 3.2), the share of calls to
+    the strong model, is read off the router's own curve; this is read off its hull, as routers may
+    be mixed. None if never reached.
     """
     wanted = ends.low_quality + level * (ends.high_quality - ends.low_quality)
     found = hull.cost_of(wanted)
@@ -113,6 +115,7 @@ def saving_against_random(share: float | None, level: float) -> float | None:
     return level / share if share is not None and share > 0.0 else None
 
 
-def hull_with(quality: Floats, cost: Floats, ends: Ends) -> Hull:
-    """The hull of mean points of shape (points,) and the cheapest arm, which is always at hand."""
-    return hull_of(np.append(cost, ends.low_cost), np.append(quality, ends.low_quality))
+def hull_with(quality: Floats, cost: Floats, cheapest: tuple[float, float]) -> Hull:
+    """The hull of mean points of shape (points,) and of the cheapest arm's cost and quality: that
+    arm is always at hand."""
+    return hull_of(np.append(cost, cheapest[0]), np.append(quality, cheapest[1]))

@@ -14,13 +14,14 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Mean quality of router a minus router b, paired; ``ci95`` leaves out 0 where one is surely
-    better."""
+    """A figure of router a minus that of router b, paired; ``ci95`` leaves out 0 where one is
+    surely larger. ``figure`` is ``quality`` or ``aiq``."""
 
     a: str
     b: str
     difference: float
     ci95: Pair
+    figure: str = "quality"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +46,8 @@ class Savings:
 
     Parameters
     ----------
-    aiq : float or None
-        Mean height of the hull over the comparison's cost range.
+    aiq, aiq_ci95 : float, (float, float), or None
+        Mean height of the hull over the comparison's cost range; each resample has its own range.
     ndch : tuple of (cost, quality)
         The hull's corners: mean US dollars a query, and mean quality.
     cpt50, cpt80 : float or None
@@ -57,6 +58,7 @@ class Savings:
     """
 
     aiq: float | None
+    aiq_ci95: Pair | None
     ndch: tuple[Pair, ...]
     cpt50: float | None
     cpt80: float | None
@@ -84,21 +86,33 @@ class Entry:
         Mean US dollars a query.
     v_b, v_r : float or None
         Quality over the best single arm's, and over the given reference's.
+    pgr : float or None
+        Share of the best single arm's lead over the cheapest arm that it recovers; None unless
+        that lead is above 2 SE.
+    cost_advantage : float or None
+        Of two arms: the share of calls to the cheaper one. Of more: the share of the best single
+        arm's cost that it saves.
+    quality_drop : float
+        Mean quality of the best single arm minus this router's.
     e_p : float
         Entropy of its choices, in bits; the mean of the runs'.
     choices : mapping of str to float
         Share of the rows that each arm is called for.
     by_domain : mapping of str to float
         Mean quality in each domain.
-    over_best_single, over_equal_cost_arm : Difference or None
+    over_best_single : Difference or None
+    over_equal_cost_arm : Difference or None
+        Over the best arm, by the rows to train on, that costs at most 5 % more than this router.
+    aiq_over_zero : Difference or None
+        Over RouterBench's Zero router, the hull of the single arms.
     ece, brier : float or None
-        Of estimates of kind ``quality``, cut to [0, 1], where every outcome is 0 or 1.
+        Of estimates of kind ``quality``, cut to [0, 1], where every outcome is in [0, 1].
     fit_s, tune_s : float or None
         Median seconds of the last fit, and of choosing the setting.
     route_ms, route_ms_p95 : float or None
         Milliseconds to route one query.
-    select_quality : float or None
-        What the winner is chosen by.
+    select_value : float or None
+        What the winner is chosen by: AIQ, or mean quality, on select rows.
     """
 
     name: str
@@ -113,11 +127,15 @@ class Entry:
     cost: float | None
     v_b: float | None
     v_r: float | None
+    pgr: float | None
+    cost_advantage: float | None
+    quality_drop: float
     e_p: float
     choices: Mapping[str, float]
     by_domain: Mapping[str, float]
     over_best_single: Difference | None
     over_equal_cost_arm: Difference | None = None
+    aiq_over_zero: Difference | None = None
     savings: Savings | None = None
     two_arms: TwoArms | None = None
     ece: float | None = None
@@ -126,7 +144,7 @@ class Entry:
     tune_s: float | None = None
     route_ms: float | None = None
     route_ms_p95: float | None = None
-    select_quality: float | None = None
+    select_value: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON object; every number finite or null."""

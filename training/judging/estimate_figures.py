@@ -24,10 +24,13 @@ class Calibration:
     brier: float
 
 
-def calibration_of(estimates: Sequence[Floats], quality: Sequence[Floats]) -> Calibration | None:
-    """Over every present cell of all runs; None unless each outcome is 0 or 1.
+def calibration_of(
+    estimates: Sequence[NDArray[np.float32]], quality: Sequence[Floats]
+) -> Calibration | None:
+    """Over every present cell of all runs; None unless each outcome is in [0, 1].
 
-    Estimates are cut to [0, 1] first: a linear model may leave it.
+    An outcome between 0 and 1, such as a pass rate, is the mean of ones that are 0 or 1. Estimates
+    are cut to [0, 1] first: a linear model may leave it.
     """
     pairs = [
         (np.clip(guessed[~np.isnan(held)], 0.0, 1.0), held[~np.isnan(held)])
@@ -35,7 +38,7 @@ def calibration_of(estimates: Sequence[Floats], quality: Sequence[Floats]) -> Ca
     ]
     guessed = np.concatenate([one for one, _ in pairs])
     labels = np.concatenate([other for _, other in pairs])
-    if not np.isin(labels, (0.0, 1.0)).all():
+    if labels.min() < 0.0 or labels.max() > 1.0:
         return None
     return Calibration(ece=ece(guessed, labels), brier=brier(guessed, labels))
 

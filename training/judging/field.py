@@ -41,6 +41,16 @@ NAMES = ("random", "length", "knn", "ridge", "ridge-length", "logistic", "cluste
 """What ``compare`` compares unless told otherwise; ``deberta`` takes minutes a fit."""
 
 
+STANDING = ("random", "length", "knn", "ridge", "ridge-length")
+"""Those stand in every table, asked for or not."""
+
+
+def standing_beside(names: Sequence[str]) -> tuple[Contender, ...]:
+    """What always stands and is not among these names."""
+    asked = {"knn" if name.startswith("knn") else name for name in names}
+    return contenders_of([name for name in STANDING if name not in asked])
+
+
 def contenders_of(
     names: Sequence[str] = NAMES, *, fine_tuning: FitConfig | None = None
 ) -> tuple[Contender, ...]:

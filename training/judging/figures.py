@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridroute.training.curve import standard_error
 from hybridroute.training.judging.cost_curve import (
-    Ends,
     cost_share_at,
     hull_with,
     saving_against_random,
@@ -18,59 +15,10 @@ from hybridroute.training.judging.cost_curve import (
 from hybridroute.training.judging.entry import Difference, Entry, Pair, Role, Savings
 from hybridroute.training.judging.paired import Resamples, limits
 from hybridroute.training.judging.pool_metrics import effective_p, relative_quality
+from hybridroute.training.judging.scale import Scale
 from hybridroute.training.judging.standing import Standing
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scale:
-    """What every router's figures are measured against.
-
-    Parameters
-    ----------
-    arms : tuple of str
-    domains : tuple of (str or None)
-        Of the judged rows.
-    resamples : Resamples
-    chance, oracle, best_single : Standing
-    reference : float or None
-        A strong model's mean quality, for V_R.
-    arm_cost, arm_quality : ndarray, shape (m,), or None
-        Means of the judged rows; the cheapest and the dearest give the cost range.
-    """
-
-    arms: tuple[str, ...]
-    domains: tuple[str | None, ...]
-    resamples: Resamples
-    chance: Standing
-    oracle: Standing
-    best_single: Standing
-    reference: float | None
-    arm_cost: Floats | None
-    arm_quality: Floats
-
-    @property
-    def cost_range(self) -> Pair | None:
-        """Mean cost of the cheapest and of the dearest arm; None where they do not differ."""
-        if self.arm_cost is None or not self.arm_cost.max() > self.arm_cost.min():
-            return None
-        return float(self.arm_cost.min()), float(self.arm_cost.max())
-
-    def ends(self) -> Ends | None:
-        """The cheapest arm (the better of equals) and the best single one."""
-        single = self.best_single
-        if self.cost_range is None or self.arm_cost is None or single.cost is None:
-            return None
-        cheapest = int(np.lexsort((-self.arm_quality, self.arm_cost))[0])
-        gap = self.resamples.mean(single.quality) - float(self.arm_quality[cheapest])
-        return Ends(
-            low_cost=float(self.arm_cost[cheapest]),
-            low_quality=float(self.arm_quality[cheapest]),
-            high_cost=self.resamples.mean(single.cost),
-            high_quality=self.resamples.mean(single.quality),
-            clear=gap > 2.0 * standard_error(single.quality),
-        )
 
 
 def entry_of(name: str, role: Role, held: Standing, scale: Scale) -> Entry:
@@ -80,6 +28,7 @@ def entry_of(name: str, role: Role, held: Standing, scale: Scale) -> Entry:
     ends = rows.mean(scale.chance.quality), rows.mean(scale.oracle.quality)
     found = effective_p(quality, *ends)
     best = rows.mean(scale.best_single.quality)
+    cost = None if held.cost is None else rows.mean(held.cost)
     return Entry(
         name=name,
         role=role,
@@ -88,15 +37,34 @@ def entry_of(name: str, role: Role, held: Standing, scale: Scale) -> Entry:
         quality_by_run=held.by_run,
         effective_p=found,
         effective_p_ci95=None if found is None else _effective_interval(held, scale),
-        cost=None if held.cost is None else rows.mean(held.cost),
+        cost=cost,
         v_b=relative_quality(quality, best),
         v_r=None if scale.reference is None else relative_quality(quality, scale.reference),
+        pgr=_pgr(quality, scale),
+        cost_advantage=_cost_advantage(held, cost, scale),
+        quality_drop=best - quality,
         e_p=held.entropy,
         choices=dict(zip(scale.arms, held.shares.tolist(), strict=True)),
         by_domain=_by_domain(held.quality, scale.domains),
         over_best_single=difference_of(name, held, "best single", scale.best_single, rows),
         savings=savings_of(held, scale),
     )
+
+
+def _pgr(quality: float, scale: Scale) -> float | None:
+    ends = scale.ends
+    if not ends.clear:
+        return None
+    return (quality - ends.low_quality) / (ends.high_quality - ends.low_quality)
+
+
+def _cost_advantage(held: Standing, cost: float | None, scale: Scale) -> float | None:
+    if len(scale.arms) == 2:
+        return float(held.shares[scale.cheapest])
+    if cost is None or scale.best_single.cost is None:
+        return None
+    dear = scale.resamples.mean(scale.best_single.cost)
+    return 1.0 - cost / dear if dear > 0.0 else None
 
 
 def _effective_interval(held: Standing, scale: Scale) -> Pair | None:
@@ -124,24 +92,62 @@ def difference_of(
     return Difference(a=a, b=b, difference=rows.mean(held), ci95=rows.interval(held))
 
 
-def savings_of(held: Standing, scale: Scale) -> Savings | None:
-    """Quality for cost; None without a range of costs or without costs of its own."""
-    ends, span, rows = scale.ends(), scale.cost_range, scale.resamples
-    if ends is None or span is None or held.cost is None:
+def _points(held: Standing) -> tuple[Floats, Floats] | None:
+    """Quality and cost of each row at each weight, (n, points)."""
+    if held.cost is None:
         return None
     if held.swept is None:
-        quality, cost = np.array([rows.mean(held.quality)]), np.array([rows.mean(held.cost)])
-    else:
-        quality, cost = rows.base @ held.swept.quality, rows.base @ held.swept.cost
-    hull = hull_with(quality, cost, ends)
+        return held.quality[:, None], held.cost[:, None]
+    return held.swept.quality, held.swept.cost
+
+
+def savings_of(held: Standing, scale: Scale) -> Savings | None:
+    """Quality for cost; None without a range of costs or without costs of its own."""
+    span, points, ends = scale.cost_range, _points(held), scale.ends
+    if span is None or points is None:
+        return None
+    base = scale.resamples.base
+    hull = hull_with(base @ points[0], base @ points[1], (ends.low_cost, ends.low_quality))
     shares: list[float | None] = [None, None]
-    if ends.undefined() is None:
+    if scale.cpt_undefined is None:
         shares = [cost_share_at(hull, ends, level) for level in (0.5, 0.8)]
+    drawn = aiq_draws(held, scale)
     return Savings(
         aiq=hull.aiq(*span),
+        aiq_ci95=None if drawn is None else limits(drawn),
         ndch=tuple(zip(hull.cost.tolist(), hull.quality.tolist(), strict=True)),
         cpt50=None if shares[0] is None else 100.0 * shares[0],
         cpt80=None if shares[1] is None else 100.0 * shares[1],
         saving50=saving_against_random(shares[0], 0.5),
         saving80=saving_against_random(shares[1], 0.8),
+    )
+
+
+def aiq_draws(held: Standing, scale: Scale) -> Floats | None:
+    """AIQ in each resample, shape (resamples,); None where it is undefined in one."""
+    points, drawn = _points(held), scale.drawn
+    if points is None or drawn is None:
+        return None
+    quality, cost = (scale.resamples.means(one) for one in points)
+    found = [
+        hull_with(quality[at], cost[at], low).aiq(*span)
+        for at, (low, span) in enumerate(zip(drawn.low, drawn.spans, strict=True))
+    ]
+    if any(one is None for one in found):
+        return None
+    return np.array(found, dtype=np.float64)
+
+
+def aiq_difference(
+    a: str, one: Standing, b: str, other: Standing, scale: Scale
+) -> Difference | None:
+    """AIQ of one minus the other, paired over the same resamples; None where one is undefined."""
+    held, beside = savings_of(one, scale), savings_of(other, scale)
+    mine, theirs = aiq_draws(one, scale), aiq_draws(other, scale)
+    if held is None or beside is None or held.aiq is None or beside.aiq is None:
+        return None
+    if mine is None or theirs is None or a == b:
+        return None
+    return Difference(
+        a=a, b=b, difference=held.aiq - beside.aiq, ci95=limits(mine - theirs), figure="aiq"
     )

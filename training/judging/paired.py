@@ -84,12 +84,7 @@ def resamples_of(
     n = len(domains)
     if (average == "domains" or held_out_domains) and None in domains:
         raise DataError("a row has no domain; state one for each, or average over rows")
-    base = np.full(n, 1.0 / n)
-    if average == "domains":
-        _, place, size = np.unique(
-            np.array(domains, dtype=object).astype(str), return_inverse=True, return_counts=True
-        )
-        base = 1.0 / (len(size) * size[place])
+    base = row_weights(domains, average)
     # 10,000 rows leave room for 1,000 resamples; many more rows need fewer of them.
     count = max(2, min(resamples, _CELLS // n))
     drawn = resample_weights(n, domains if held_out_domains else None, resamples=count, seed=seed)
@@ -98,3 +93,15 @@ def resamples_of(
     return Resamples(
         base=base, drawn=drawn, resampled="domains, then rows" if held_out_domains else "rows"
     )
+
+
+def row_weights(domains: Sequence[str | None], average: Average) -> Floats:
+    """What each of n rows weighs, summing to 1: the same, or such that each domain does."""
+    n = len(domains)
+    if average == "rows":
+        return np.full(n, 1.0 / n)
+    _, place, size = np.unique(
+        np.array(domains, dtype=object).astype(str), return_inverse=True, return_counts=True
+    )
+    weights: Floats = 1.0 / (len(size) * size[place])
+    return weights

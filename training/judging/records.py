@@ -27,7 +27,7 @@ class Records:
     cost : ndarray, shape (n, m), or None
         US dollars of every cell, never NaN; None where they are not known, ``no_cost`` says why.
     duplicates, conflicts : int
-        Rows left out since their prompt had been read; those whose outcomes differed.
+        Rows left out since their prompt's outcomes had been read; those whose outcomes differed.
     rows_in_both : int
         Prompts of judged rows that also stood among the others: they are not fitted on.
     """
@@ -60,13 +60,13 @@ def records_of(
     table, test : ScoreTable
         Rows, and others to judge, whose columns are picked by the first table's arms.
     prices : mapping of str to float, or None
-        US dollars a call, by arm; in place of the table's costs.
+        US dollars a call, by arm; in place of the table's costs of that arm.
 
     Raises
     ------
     DataError
-        If ``test`` lacks an arm, or ``prices`` names an unknown one, leaves one out or is
-        negative.
+        If ``test`` lacks an arm, or ``prices`` names an unknown one or is not a number of at
+        least 0.
     """
     first, left_out, conflicts = _first_of_each(table, keep=keep_duplicates)
     held, place, both = first, None, 0
@@ -89,20 +89,34 @@ def records_of(
 
 
 def _first_of_each(table: ScoreTable, *, keep: bool) -> tuple[ScoreTable, int, int]:
-    """The first row of each prompt, how many others, and how many of those differ from it."""
+    """One row a prompt, how many others there were, and how many of those differ from it.
+
+    Cells that the first row of a prompt lacks come from its others, so that each arm's outcomes may
+    stand in a file of their own; a row that only adds such cells counts as none of the others.
+    """
     if keep:
         return table, 0, 0
     first: dict[str, int] = {}
-    conflicts = 0
+    quality = table.quality.copy()
+    cost = None if table.cost_usd is None else table.cost_usd.copy()
+    again = conflicts = 0
     for row, key in enumerate(table.hashes):
         kept = first.setdefault(key, row)
-        if kept != row:
-            one, other = table.quality[kept], table.quality[row]
-            shared = ~np.isnan(one) & ~np.isnan(other)
-            conflicts += bool((one[shared] != other[shared]).any())
+        if kept == row:
+            continue
+        there = ~np.isnan(table.quality[row])
+        shared = there & ~np.isnan(quality[kept])
+        again += bool(shared.any())
+        conflicts += bool((quality[kept][shared] != table.quality[row][shared]).any())
+        added = there & ~shared
+        quality[kept][added] = table.quality[row][added]
+        if cost is not None and table.cost_usd is not None:
+            cost[kept][added] = table.cost_usd[row][added]
+    if len(first) == len(table):
+        return table, 0, 0
     rows = np.array(list(first.values()), dtype=np.intp)
-    whole = len(rows) == len(table)
-    return (table if whole else table.select(rows)), len(table) - len(rows), conflicts
+    merged = replace(table, quality=quality, cost_usd=cost)
+    return merged.select(rows), again, conflicts
 
 
 def _aligned(test: ScoreTable, arms: tuple[str, ...]) -> ScoreTable:
@@ -141,21 +155,23 @@ def _costs(
     table: ScoreTable, prices: Mapping[str, float] | None
 ) -> tuple[Floats | None, str | None]:
     """Costs of every cell. One that is not stated is its arm's mean, if some are."""
-    if prices:
-        unknown = sorted(set(prices) - set(table.arms))
-        missing = [arm for arm in table.arms if arm not in prices]
-        if unknown or missing or min(prices.values()) < 0.0:
-            raise DataError(
-                f"the prices are of {sorted(prices)}; give one, not negative, for each of "
-                f"{list(table.arms)}"
-            )
-        flat = np.array([prices[arm] for arm in table.arms])
-        return np.broadcast_to(flat, table.quality.shape).copy(), None
-    if table.cost_usd is None:
-        return None, "the outcomes state no costs; state one for each arm with --cost ARM=USD"
-    stated = ~np.isnan(table.cost_usd)
+    given = prices or {}
+    for name, price in given.items():
+        if name not in table.arms:
+            raise DataError(f"a cost is given for {name!r}; the arms are {list(table.arms)}")
+        if not 0.0 <= price < np.inf:
+            raise DataError(f"the cost of {name!r} is {price}; give a number of at least 0")
+    cost = np.full(table.quality.shape, np.nan)
+    if table.cost_usd is not None:
+        cost = table.cost_usd.copy()
+    for name, price in given.items():
+        cost[:, table.arms.index(name)] = price
+    stated = ~np.isnan(cost)
     silent = np.flatnonzero(~stated.any(axis=0))
+    if len(silent) == len(table.arms):
+        return None, "the outcomes state no costs; state one for each arm with --cost ARM=USD"
     if len(silent):
-        return None, f"the outcomes state no cost of {table.arms[silent[0]]!r}"
-    means = np.where(stated, table.cost_usd, 0.0).sum(axis=0) / stated.sum(axis=0)
-    return np.where(stated, table.cost_usd, means), None
+        name = table.arms[silent[0]]
+        return None, f"no cost of {name!r} is stated; state one with --cost {name}=USD"
+    means = np.where(stated, cost, 0.0).sum(axis=0) / stated.sum(axis=0)
+    return np.where(stated, cost, means), None

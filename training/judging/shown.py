@@ -10,7 +10,8 @@ from hybridroute.cli.output import console
 from hybridroute.training.judging.comparison import Comparison
 from hybridroute.training.judging.entry import Difference, Entry
 
-_WIDE = 100
+_WIDE = 120
+_OBJECTIVES: Final = {"aiq": "quality for cost (AIQ)", "quality": "mean quality"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,18 @@ def _aiq(entry: Entry) -> str:
     return number(None if entry.savings is None else entry.savings.aiq)
 
 
+def _two_arms(entry: Entry) -> str:
+    held = entry.two_arms
+    if held is None:
+        return ""
+    return f"{number(held.apgr)} {number(held.cpt50, places=0)}/{number(held.cpt80, places=0)}"
+
+
+def percent(value: float | None) -> str:
+    """Of a share; nothing for None."""
+    return "" if value is None else f"{100 * value:.0f}%"
+
+
 _COLUMNS: Final = (
     _Column("", lambda one: one.name),
     _Column("quality", lambda one: number(one.quality)),
@@ -47,7 +60,11 @@ _COLUMNS: Final = (
     _Column("- best single", lambda one: lead(one.over_best_single)),
     _Column("$/1,000", lambda one: "" if one.cost is None else f"{1000 * one.cost:.3g}"),
     _Column("AIQ", _aiq),
+    _Column("- Zero", lambda one: lead(one.aiq_over_zero)),
+    _Column("APGR CPT50/80", _two_arms),
+    _Column("saved", lambda one: percent(one.cost_advantage), only_wide=True),
     _Column("V_B", lambda one: number(one.v_b), only_wide=True),
+    _Column("V_R", lambda one: number(one.v_r), only_wide=True),
     _Column("E_p", lambda one: number(one.e_p), only_wide=True),
     _Column("fit s", lambda one: number(one.fit_s, places=2), only_wide=True),
     _Column("route ms", lambda one: number(one.route_ms, places=1)),
@@ -74,7 +91,8 @@ def show(found: Comparison, notes: tuple[str, ...] = ()) -> None:
     shown.print(table)
     held = found.protocol
     lines = [
-        f"Winner, chosen on rows that are not judged: {found.winner}",
+        f"Winner, chosen by {_OBJECTIVES[held.objective]} on rows that are not judged: "
+        f"{found.winner}",
         f"{held.judged_rows:,} rows judged ({held.held_out} held out, {held.runs} runs, "
         f"{held.train_rows:,} rows to train on), average over {held.average}; 95 % intervals "
         f"of {held.resamples:,} resamples of {held.resampled}.",
@@ -83,7 +101,9 @@ def show(found: Comparison, notes: tuple[str, ...] = ()) -> None:
     ]
     if held.cost_range is not None:
         low, high = held.cost_range
-        lines.append(f"AIQ: over {low:.3g} to {high:.3g} USD a query.")
+        lines.append(
+            f"AIQ: over {low:.3g} to {high:.3g} USD a query; - Zero: minus that of the blind mix."
+        )
     lines += [f"No cost: {held.no_cost}."] if held.no_cost else []
     for line in (*lines, *notes, *held.notes):
         shown.print(line, markup=False, soft_wrap=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hybridroute.training.judging.cost_curve import Sweep
 from hybridroute.training.judging.folds import Fold
+from hybridroute.training.judging.paired import Average, row_weights
 from hybridroute.training.judging.pool_metrics import choice_entropy
 from hybridroute.training.judging.run import Routed
 
@@ -28,7 +29,7 @@ class Standing:
         How often it called each arm.
     swept : Sweep or None
     by_run : tuple of float
-        Mean quality of each run.
+        Mean quality of each run, over rows or over domains.
     entropy : float
         Of the choices, in bits: the mean of the runs'.
     """
@@ -41,13 +42,30 @@ class Standing:
     entropy: float
 
 
+class Stands:
+    """Joins what a router got in each run; ``average`` says what weighs the same in a run."""
+
+    def __init__(
+        self, folds: Sequence[Fold], domains: Sequence[str | None], average: Average
+    ) -> None:
+        self.folds = tuple(folds)
+        self._weights = [
+            row_weights([domains[row] for row in fold.test], average) for fold in folds
+        ]
+
+    def __call__(self, parts: Sequence[Routed]) -> Standing:
+        return standing_of(parts, self.folds, self._weights)
+
+
 def judged_rows(folds: Sequence[Fold]) -> NDArray[np.intp]:
     """Rows that some run judged, in ascending order."""
     return np.unique(np.concatenate([fold.test for fold in folds]))
 
 
-def standing_of(parts: Sequence[Routed], folds: Sequence[Fold]) -> Standing:
-    """Join what each fold judged."""
+def standing_of(
+    parts: Sequence[Routed], folds: Sequence[Fold], weights: Sequence[Floats]
+) -> Standing:
+    """Join what each fold judged; ``weights`` are what its judged rows weigh in its own mean."""
     rows = judged_rows(folds)
     places = [np.searchsorted(rows, fold.test) for fold in folds]
     sizes = np.array([len(fold.test) for fold in folds], dtype=np.float64)
@@ -58,7 +76,9 @@ def standing_of(parts: Sequence[Routed], folds: Sequence[Fold]) -> Standing:
         cost=averaged(costs, places, len(rows)) if len(costs) == len(parts) else None,
         shares=np.average([part.shares for part in parts], axis=0, weights=sizes),
         swept=_joined(swept, places, len(rows)) if len(swept) == len(parts) else None,
-        by_run=tuple(float(part.quality.mean()) for part in parts),
+        by_run=tuple(
+            float(weight @ part.quality) for weight, part in zip(weights, parts, strict=True)
+        ),
         entropy=float(np.mean([choice_entropy(part.shares) for part in parts])),
     )
 

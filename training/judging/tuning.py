@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from hybridroute.edge_runtime.errors import ConfigError, HybridRouteError
-from hybridroute.training.judging.choosing import at_choices, choices
 from hybridroute.training.judging.folds import Fold
-from hybridroute.training.judging.paired import Average
 from hybridroute.training.judging.records import Records
+from hybridroute.training.judging.selecting import SelectRows
 from hybridroute.training.pool.estimator import Estimator, FittedEstimator, Queries
 
 TRIES = 3
 """Settings tried for each estimator that has any; part of the protocol, so that none is favoured
 by having been searched harder."""
+_ROUND_OFF = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +46,12 @@ class Tuned:
     Parameters
     ----------
     setting : str
+    estimator : Estimator
+        With these settings, not fitted.
     fitted : FittedEstimator
         On the rows to fit on and those to select by.
-    select_quality : float
-        Mean quality on the rows selected by, fitted without them.
+    select_value : float
+        On the rows selected by, fitted without them; see :class:`SelectRows`.
     tune_s, fit_s : float
         Seconds of all tries, and of the last fit.
     """
@@ -60,13 +59,13 @@ class Tuned:
     setting: str
     estimator: Estimator
     fitted: FittedEstimator
-    select_quality: float
+    select_value: float
     tune_s: float
     fit_s: float
 
 
 def tuned(
-    contender: Contender, records: Records, queries: Queries, fold: Fold, *, average: Average
+    contender: Contender, records: Records, queries: Queries, fold: Fold, rows: SelectRows
 ) -> Tuned:
     """Fit every setting, keep the best on the select rows, and fit it on both parts.
 
@@ -87,8 +86,8 @@ def tuned(
         except HybridRouteError as exc:
             failed = exc
             continue
-        found = _select_quality(fitted, records, queries, fold, average)
-        if best is None or found > best[0]:
+        found = rows.value(fitted.estimate(queries.select(fold.select)).mean, fitted.kind)
+        if best is None or found > best[0] + _ROUND_OFF:
             best = found, setting, estimator
     if best is None:
         raise failed or ConfigError(f"{contender.name!r} has no setting to fit")
@@ -100,27 +99,7 @@ def tuned(
         setting=setting,
         estimator=estimator,
         fitted=whole,
-        select_quality=chosen,
+        select_value=chosen,
         tune_s=tune_s,
         fit_s=time.perf_counter() - started,
     )
-
-
-def _select_quality(
-    fitted: FittedEstimator, records: Records, queries: Queries, fold: Fold, average: Average
-) -> float:
-    quality = records.table.quality[fold.select]
-    mean = fitted.estimate(queries.select(fold.select)).mean
-    got = at_choices(quality, choices(mean, ~np.isnan(quality), seed=fold.seed))
-    if average == "rows":
-        return float(got.mean())
-    names = np.array([str(records.table.domains[row]) for row in fold.select])
-    return float(np.mean([got[names == name].mean() for name in np.unique(names)]))
-
-
-def best_on_select(found: Mapping[str, Sequence[Tuned]]) -> str:
-    """The contender of the largest mean quality on select rows: no judged row has a say."""
-    means: Callable[[str], float] = lambda name: float(  # noqa: E731
-        np.mean([one.select_quality for one in found[name]])
-    )
-    return max(found, key=means)

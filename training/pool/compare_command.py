@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from enum import StrEnum
@@ -16,10 +17,12 @@ from hybridroute.training.outcome_options import Aliases, Json, More, Outcomes, 
 if TYPE_CHECKING:
     from hybridroute.training.fit_config import FitConfig, Precision
     from hybridroute.training.judging.comparison import Comparison
+    from hybridroute.training.judging.contest import Contest
     from hybridroute.training.judging.folds import HeldOut
     from hybridroute.training.judging.reading import Given
     from hybridroute.training.judging.records import Records
     from hybridroute.training.judging.rounds import Timer
+    from hybridroute.training.judging.selecting import Objective
     from hybridroute.training.outcomes import OutcomeTable
     from hybridroute.training.pool.estimator import Queries
 
@@ -32,6 +35,14 @@ class HoldOutName(StrEnum):
 
     PROMPTS = "prompts"
     DOMAINS = "domains"
+
+
+class ObjectiveName(StrEnum):
+    """What settings and the winner are chosen by."""
+
+    AUTO = "auto"
+    QUALITY = "quality"
+    AIQ = "aiq"
 
 
 class AverageName(StrEnum):
@@ -76,6 +87,14 @@ def compare(
         AverageName,
         typer.Option(help="Each row weighs the same, or each domain.", rich_help_panel=_PROTOCOL),
     ] = AverageName.ROWS,
+    objective: Annotated[
+        ObjectiveName,
+        typer.Option(
+            help="What the winner is chosen by: mean quality, or quality for cost (AIQ); auto is "
+            "AIQ where arms differ in cost.",
+            rich_help_panel=_PROTOCOL,
+        ),
+    ] = ObjectiveName.AUTO,
     keep_duplicates: Annotated[
         bool,
         typer.Option(
@@ -86,7 +105,7 @@ def compare(
     ] = False,
     cost: Annotated[
         list[str] | None,
-        typer.Option(help="ARM=USD a call, for each arm, in place of the stated costs. Repeat."),
+        typer.Option(help="ARM=USD a call, in place of that arm's stated costs. Repeat."),
     ] = None,
     reference: Annotated[
         float | None,
@@ -113,9 +132,10 @@ def compare(
     json: Json = False,
 ) -> None:
     """Judge estimators side by side on your own outcomes, by one protocol, with intervals."""
+    from hybridroute.edge_runtime.errors import HybridRouteError
     from hybridroute.training.fit_config import FitConfig
-    from hybridroute.training.judging.contest import compare as run
-    from hybridroute.training.judging.field import NAMES, contenders_of
+    from hybridroute.training.judging.contest import contest
+    from hybridroute.training.judging.field import NAMES, contenders_of, standing_beside
     from hybridroute.training.judging.records import records_of
     from hybridroute.training.judging.rounds import Plan
 
@@ -142,14 +162,36 @@ def compare(
         held_out=held_out,
         seeds=seeds,
         average=average.value,
-        reference=reference,
+        objective=_objective(objective),
+        reference=_finite(reference),
         timer=timer,
     )
-    found = run(records, queries, contenders, plan, on_step=progress)
+    ended = contest(
+        records, queries, contenders, plan, standing=standing_beside(names), on_step=progress
+    )
+    found = ended.found
     places = {} if report is None else {"report": _report(found, report)}
+    failed = None
     if save is not None and given.outcomes is not None:
-        places["bundle"] = _save(given.outcomes, found, save, costs=prices, config=config)
+        try:
+            places["bundle"] = _save(given.outcomes, ended, save, costs=prices, config=config)
+        except HybridRouteError as exc:
+            failed = exc  # what was found is told first: it took longer
     _show(found, given.notes, places, json=json)
+    if failed is not None:
+        raise failed
+
+
+def _objective(asked: ObjectiveName) -> Objective | None:
+    return None if asked is ObjectiveName.AUTO else asked.value
+
+
+def _finite(reference: float | None) -> float | None:
+    if reference is not None and not math.isfinite(reference):
+        raise typer.BadParameter(
+            f"{reference} is no mean quality; give a number", param_hint="--reference"
+        )
+    return reference
 
 
 def _precision(names: list[str]) -> Precision:
@@ -213,25 +255,31 @@ def _check_places(report: Path | None, save: Path | None) -> None:
 
 def _save(
     outcomes: OutcomeTable,
-    found: Comparison,
+    ended: Contest,
     out: Path,
     *,
     costs: dict[str, float],
     config: FitConfig,
 ) -> Path:
-    """Train the winner, with its own settings, on the rows that it was compared on to train."""
+    """Train the winner, with the settings it was chosen with most often, on the rows it was
+    compared on to train."""
+    from hybridroute.training.pool.registry import FINE_TUNED
     from hybridroute.training.pool.train import PoolPlan, train_pool
 
-    progress(f"training {found.winner} for its bundle")
+    winner = ended.winner
+    made = winner.estimator
+    name = winner.name if made is None else made.name
+    progress(f"training {name} for its bundle")
     plan = PoolPlan(
         outcomes=outcomes,
-        estimator=found.winner,
-        arms=tuple(arm.name for arm in found.arms),
+        estimator=name,
+        made=None if name == FINE_TUNED else made,
+        arms=tuple(arm.name for arm in ended.found.arms),
         costs=costs,
         config=config,
         out=out,
         work=out.with_name(f"{out.name}-work"),
-        name=f"Router: {found.winner}, {len(found.arms)} arms",
+        name=f"Router: {name}, {len(ended.found.arms)} arms",
         command=shlex.join(["hybridroute", *sys.argv[1:]]),
     )
     return train_pool(plan)[0].path

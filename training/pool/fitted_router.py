@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from hybridroute.edge_runtime.errors import TrainingError
+from hybridroute.edge_runtime.errors import ConfigError, TrainingError
 from hybridroute.edge_runtime.model_store import cache_folder
 from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
 from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.fit_seeds import OnStep
-from hybridroute.training.pool.estimator import Estimates
+from hybridroute.training.pool.estimator import Estimates, Estimator, FittedHead
 from hybridroute.training.pool.fine_tuned import fine_tune
 from hybridroute.training.pool.frozen_encoder import frozen_encoder
 from hybridroute.training.pool.registry import FINE_TUNED, make
@@ -55,9 +55,12 @@ def fitted_router(
     split: PoolSplit,
     *,
     work: Path,
+    made: Estimator | None = None,
     on_step: OnStep | None = None,
 ) -> PoolRouter:
     """Fit on a split's rows and export; ``on_step`` is told of a fine-tuned estimator's steps.
+
+    ``made`` is one with settings of its own, in place of the one that the name stands for.
 
     Raises
     ------
@@ -68,13 +71,15 @@ def fitted_router(
     """
     if estimator == FINE_TUNED:
         return _tuned(config, split, work, on_step)
-    chosen = make(estimator)
+    chosen = made or make(estimator)
     encoder = frozen_encoder(config.encoder, max_tokens=config.max_tokens, pooling=config.pooling)
     embedder = encoder.embedder(cache=cache_folder() / "states")
     queries = embedder.queries(split.fit.texts)
     begun = time.perf_counter()
     fitted = chosen.fit(queries, split.fit.quality, seed=config.seed)
     fit_s = time.perf_counter() - begun
+    if not isinstance(fitted, FittedHead):
+        raise ConfigError(f"{chosen.name} is not fitted on frozen states; give its name alone")
     graph = router_graph(encoder.graph, fitted.head())
     tokenizer = Tokenizer.from_str(encoder.tokenizer)
     scorer = OnnxScorer(

@@ -16,6 +16,7 @@ from hybridroute.training.fit_seeds import OnStep
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.pair_split import SplitBy
 from hybridroute.training.pool.card import pool_card
+from hybridroute.training.pool.estimator import Estimator
 from hybridroute.training.pool.expected_cost import ExpectedCost
 from hybridroute.training.pool.fitted_router import PoolRouter, fitted_router, needs_selection
 from hybridroute.training.pool.new_bundle import PoolFacts, pool_manifest
@@ -34,6 +35,8 @@ class PoolPlan:
     outcomes : OutcomeTable
     estimator : str
         A name of :data:`ESTIMATORS`.
+    made : Estimator or None
+        One with settings of its own, in place of the one that ``estimator`` stands for.
     arms : tuple of str or None
         The pool; None for every arm of the outcomes.
     models : mapping of str to str
@@ -53,6 +56,7 @@ class PoolPlan:
     out: Path
     work: Path
     name: str
+    made: Estimator | None = None
     arms: tuple[str, ...] | None = None
     models: Mapping[str, str] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
@@ -87,7 +91,9 @@ def train_pool(plan: PoolPlan, *, on_step: OnStep | None = None) -> tuple[Bundle
     prices = pool_prices(split.fit, plan.costs)
     split, cost = _cheapest_first(split, prices.cost)
     _check_models(plan.models, split.fit.arms)
-    router = fitted_router(plan.estimator, plan.config, split, work=plan.work, on_step=on_step)
+    router = fitted_router(
+        plan.estimator, plan.config, split, work=plan.work, made=plan.made, on_step=on_step
+    )
     facts = _run_facts(plan, split, router) | {"costs": prices.source}
     manifest = pool_manifest(_described(plan, split, facts), router.scorer, split.calibrate, cost)
     files = {MODEL: router.graph, TOKENIZER: router.tokenizer.encode("utf-8")}
@@ -106,6 +112,7 @@ def _run_facts(plan: PoolPlan, split: PoolSplit, router: PoolRouter) -> dict[str
         "split": split.facts,
         "config": {
             "estimator": plan.estimator,
+            "settings": None if plan.made is None else str(plan.made),
             "encoder": config.encoder,
             "pooling": config.pooling,
             "max_tokens": config.max_tokens,

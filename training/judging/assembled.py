@@ -1,0 +1,228 @@
+"""From routers' judged rows to the comparison: the rows that always stand, and every difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridroute.training.judging.baselines import (
+    arm_at_cost,
+    best_per_domain,
+    best_single,
+    chance,
+    half_oracle,
+    oracle,
+    zero_router,
+)
+from hybridroute.training.judging.comparison import ArmFacts, Comparison, Protocol
+from hybridroute.training.judging.entry import Difference, Entry, Role, TwoArms
+from hybridroute.training.judging.estimate_figures import calibration_of, two_arms_of
+from hybridroute.training.judging.figures import aiq_difference, difference_of, entry_of
+from hybridroute.training.judging.published import published_for
+from hybridroute.training.judging.records import Records
+from hybridroute.training.judging.rounds import Field, Plan, Played
+from hybridroute.training.judging.run import Routed, Run, present_means
+from hybridroute.training.judging.scale import Scale, scale_of
+from hybridroute.training.judging.scaling import ScalingUp, scaling_up
+from hybridroute.training.judging.standing import Standing, Stands, averaged, judged_rows
+from hybridroute.training.judging.tuning import TRIES
+
+Floats = NDArray[np.float64]
+BEST_SINGLE, EQUAL_COST, ZERO = "best single", "one arm at equal cost", "Zero"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Judged:
+    """The rows that all routers are judged on."""
+
+    records: Records
+    plan: Plan
+    runs: Sequence[Run]
+    stand: Stands
+    scale: Scale
+
+
+def assembled(
+    records: Records, plan: Plan, runs: Sequence[Run], field: Field, winner: Played
+) -> Comparison:
+    """Every figure of every router that was played, beside the baselines."""
+    stand = Stands([run.fold for run in runs], records.table.domains, plan.average)
+    scale = scale_of(records, plan, runs, stand)
+    rows = _Judged(records=records, plan=plan, runs=runs, stand=stand, scale=scale)
+    held = {one.name: stand(one.parts) for one in field.played}
+    others = _baselines(rows, winner)
+    entries = [_played_entry(one, held[one.name], rows) for one in field.played]
+    if ZERO in others:
+        entries = [
+            _beside_money(one, entry, (held[one.name], others[ZERO][1]), rows)
+            for one, entry in zip(field.played, entries, strict=True)
+        ]
+    asked = {one.name for one in field.played if one.competes}
+    beside = [one for one in entries if one.name not in asked]
+    beside += [entry_of(name, role, one, scale) for name, (role, one) in others.items()]
+    standings = held | {name: one for name, (_, one) in others.items()}
+    return Comparison(
+        winner=winner.name,
+        protocol=_protocol(rows, field.notes),
+        arms=_arm_facts(rows),
+        estimators=_ranked([one for one in entries if one.name in asked]),
+        baselines=_ranked(beside),
+        differences=_differences(standings, scale),
+        scaling_up=_scaling(rows),
+        published=published_for({str(name) for name in scale.domains}, records.table.arms),
+    )
+
+
+def _ranked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    return tuple(sorted(entries, key=lambda one: -one.quality))
+
+
+def _played_entry(one: Played, held: Standing, rows: _Judged) -> Entry:
+    known = None
+    if one.kind == "quality":
+        known = calibration_of(one.estimates, [run.quality for run in rows.runs])
+    entry = entry_of(one.name, "estimator" if one.competes else "baseline", held, rows.scale)
+    return replace(
+        entry,
+        kind=one.kind,
+        setting=one.setting,
+        two_arms=_two_arms(one, rows) if len(rows.scale.arms) == 2 else None,
+        ece=None if known is None else known.ece,
+        brier=None if known is None else known.brier,
+        fit_s=one.fit_s,
+        tune_s=one.tune_s,
+        route_ms=None if one.route_ms is None else one.route_ms[0],
+        route_ms_p95=None if one.route_ms is None else one.route_ms[1],
+        select_value=one.select_value,
+    )
+
+
+def _two_arms(one: Played, judged: _Judged) -> TwoArms:
+    """The cheaper arm is the edge; without costs, the one of lower quality.
+
+    Where every run judges the same rows, the first run's router is judged: a mean of several fits'
+    scores would be another router than any that can be shipped.
+    """
+    edge, table = judged.scale.cheapest, judged.records.table
+    plan = judged.plan
+    first = judged.runs[:1] if plan.held_out == "given" else judged.runs
+    rows = judged_rows([run.fold for run in first])
+    places = [np.searchsorted(rows, run.fold.test) for run in first]
+    gaps = [
+        held[:, edge].astype(np.float64) - held[:, 1 - edge] for held in one.estimates[: len(first)]
+    ]
+    domains = None
+    if plan.held_out == "domains":
+        domains = [table.domains[row] for row in rows]
+    return two_arms_of(
+        averaged(gaps, places, len(rows)),
+        table.quality[rows][:, [edge, 1 - edge]],
+        (table.arms[edge], table.arms[1 - edge]),
+        domains=domains,
+        seed=plan.seed,
+    )
+
+
+def _budgets(parts: Sequence[Routed]) -> list[float]:
+    """Mean cost of a router in each run."""
+    return [float(part.cost.mean()) for part in parts if part.cost is not None]
+
+
+def _baselines(rows: _Judged, winner: Played) -> Mapping[str, tuple[Role, Standing]]:
+    """Those that need no estimator; Zero and the one arm cost what the winner costs."""
+    ways: dict[str, tuple[Role, Callable[[Run], Routed]]] = {
+        "chance": ("baseline", chance),
+        BEST_SINGLE: ("baseline", best_single),
+        "r_o(.5)": ("bound", half_oracle),
+        "oracle": ("bound", oracle),
+    }
+    if None not in rows.records.table.domains:
+        ways["best per domain"] = ("baseline", lambda run: best_per_domain(run, rows.records))
+    runs, stand = rows.runs, rows.stand
+    found = {name: (role, stand([way(run) for run in runs])) for name, (role, way) in ways.items()}
+    budgets = _budgets(winner.parts)
+    if len(budgets) == len(runs):
+        spent = list(zip(runs, budgets, strict=True))
+        found[EQUAL_COST] = "baseline", stand([arm_at_cost(run, most) for run, most in spent])
+        found[ZERO] = "baseline", stand([zero_router(run, most) for run, most in spent])
+    return found
+
+
+def _beside_money(
+    one: Played, entry: Entry, held: tuple[Standing, Standing], rows: _Judged
+) -> Entry:
+    """Beside one arm of its own cost, and beside the hull of the single arms."""
+    mine, zero = held
+    spent = zip(rows.runs, _budgets(one.parts), strict=True)
+    equal = rows.stand([arm_at_cost(run, most) for run, most in spent])
+    return replace(
+        entry,
+        over_equal_cost_arm=difference_of(one.name, mine, EQUAL_COST, equal, rows.scale.resamples),
+        aiq_over_zero=aiq_difference(one.name, mine, ZERO, zero, rows.scale),
+    )
+
+
+def _differences(standings: Mapping[str, Standing], scale: Scale) -> tuple[Difference, ...]:
+    """Of the quality of every pair, each once."""
+    names = list(standings)
+    pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
+    found = (difference_of(a, standings[a], b, standings[b], scale.resamples) for a, b in pairs)
+    return tuple(one for one in found if one is not None)
+
+
+def _scaling(judged: _Judged) -> ScalingUp | None:
+    quality = judged.records.table.quality[judged_rows(judged.stand.folds)]
+    if np.isnan(quality).any(axis=1).all():
+        return None
+    return scaling_up(quality, judged.scale.resamples.base)
+
+
+def _arm_facts(judged: _Judged) -> tuple[ArmFacts, ...]:
+    records, scale = judged.records, judged.scale
+    rows = judged_rows(judged.stand.folds)
+    missing = np.isnan(records.table.quality[rows]).sum(axis=0)
+    trained = np.stack([run.train_quality for run in judged.runs])
+    train = present_means(np.where(np.isinf(trained), np.nan, trained))
+    return tuple(
+        ArmFacts(
+            name=name,
+            quality=_finite(scale.arm_quality[at]),
+            cost=None if scale.arm_cost is None else float(scale.arm_cost[at]),
+            missing=int(missing[at]),
+            train_quality=_finite(train[at]),
+        )
+        for at, name in enumerate(records.table.arms)
+    )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _protocol(judged: _Judged, notes: Sequence[str]) -> Protocol:
+    records, plan, runs, scale = judged.records, judged.plan, judged.runs, judged.scale
+    rows = judged_rows(judged.stand.folds)
+    whole = ~np.isnan(records.table.quality[rows]).any(axis=1)
+    return Protocol(
+        source=records.table.source,
+        held_out=plan.held_out,
+        runs=len(runs),
+        train_rows=len(runs[0].fold.train),
+        judged_rows=len(rows),
+        duplicates=records.duplicates,
+        conflicts=records.conflicts,
+        rows_in_both=records.rows_in_both,
+        average=plan.average,
+        objective=plan.objective or ("quality" if scale.cost_range is None else "aiq"),
+        tries=TRIES,
+        resamples=len(scale.resamples.drawn),
+        resampled=scale.resamples.resampled,
+        no_cost=records.no_cost,
+        cost_range=scale.cost_range,
+        cpt_undefined=scale.cpt_undefined,
+        scaling_rows=int(whole.sum()),
+        notes=tuple(notes),
+    )

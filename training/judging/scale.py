@@ -1,0 +1,152 @@
+"""What every router's figures are measured against, on one set of judged rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridroute.training.curve import standard_error
+from hybridroute.training.judging.baselines import best_single, chance, oracle
+from hybridroute.training.judging.cost_curve import Ends
+from hybridroute.training.judging.entry import Pair
+from hybridroute.training.judging.paired import Resamples, resamples_of
+from hybridroute.training.judging.records import Records
+from hybridroute.training.judging.rounds import Plan
+from hybridroute.training.judging.run import Run
+from hybridroute.training.judging.standing import Standing, Stands, judged_rows
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DrawnCosts:
+    """In each resample, the mean cost and quality of the cheapest arm, and the range of costs."""
+
+    low: tuple[Pair, ...]
+    spans: tuple[Pair, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scale:
+    """The same for all routers.
+
+    Parameters
+    ----------
+    arms : tuple of str
+    domains : tuple of (str or None)
+        Of the judged rows.
+    resamples : Resamples
+    chance, oracle, best_single : Standing
+    cheapest : int
+        The arm of the least mean cost, the better of equals; without costs that of the least
+        quality on the rows to train on.
+    ends : Ends
+        That arm and the best single one.
+    reference : float or None
+        A strong model's mean quality, for V_R.
+    arm_cost, arm_quality : ndarray, shape (m,), or None
+        Means of the judged rows; the cheapest and the dearest give the cost range.
+    drawn : DrawnCosts or None
+        None without a range of costs.
+    """
+
+    arms: tuple[str, ...]
+    domains: tuple[str | None, ...]
+    resamples: Resamples
+    chance: Standing
+    oracle: Standing
+    best_single: Standing
+    cheapest: int
+    ends: Ends
+    reference: float | None
+    arm_cost: Floats | None
+    arm_quality: Floats
+    drawn: DrawnCosts | None
+
+    @property
+    def cost_range(self) -> Pair | None:
+        """Mean cost of the cheapest and of the dearest arm; None where they do not differ."""
+        if self.arm_cost is None or not self.arm_cost.max() > self.arm_cost.min():
+            return None
+        return float(self.arm_cost.min()), float(self.arm_cost.max())
+
+    @property
+    def cpt_undefined(self) -> str | None:
+        """Why no CPT can be stated, or None; None, too, where no costs are known at all."""
+        return None if self.cost_range is None else self.ends.undefined()
+
+
+def drawn_costs(
+    resamples: Resamples, cost: Floats | None, quality: Floats, cheapest: int
+) -> DrawnCosts | None:
+    """Of judged rows' costs (n, m), and the cheapest arm's quality (n,) without missing cells."""
+    if cost is None or not np.ptp(resamples.base @ cost) > 0.0:
+        return None
+    costs, qualities = resamples.means(cost), resamples.means(quality)
+    return DrawnCosts(
+        low=tuple(zip(costs[:, cheapest].tolist(), qualities.tolist(), strict=True)),
+        spans=tuple(zip(costs.min(axis=1).tolist(), costs.max(axis=1).tolist(), strict=True)),
+    )
+
+
+def scale_of(records: Records, plan: Plan, runs: Sequence[Run], stand: Stands) -> Scale:
+    """Of the rows that the runs judged."""
+    rows = judged_rows(stand.folds)
+    domains = tuple(records.table.domains[row] for row in rows)
+    resamples = resamples_of(
+        domains,
+        average=plan.average,
+        held_out_domains=plan.held_out == "domains",
+        resamples=plan.resamples,
+        seed=plan.seed,
+    )
+    quality = records.table.quality[rows]
+    cost = None if records.cost is None else records.cost[rows]
+    arm_cost = None if cost is None else resamples.base @ cost
+    arm_quality = _weighted_means(quality, resamples.base)
+    single = stand([best_single(run) for run in runs])
+    cheapest = _cheapest(arm_cost, arm_quality, runs)
+    alone = np.where(np.isnan(quality[:, cheapest]), arm_quality[cheapest], quality[:, cheapest])
+    low_cost = 0.0 if arm_cost is None else float(arm_cost[cheapest])
+    return Scale(
+        arms=records.table.arms,
+        domains=domains,
+        resamples=resamples,
+        chance=stand([chance(run) for run in runs]),
+        oracle=stand([oracle(run) for run in runs]),
+        best_single=single,
+        cheapest=cheapest,
+        ends=_ends(single, alone, low_cost, resamples),
+        reference=plan.reference,
+        arm_cost=arm_cost,
+        arm_quality=arm_quality,
+        drawn=drawn_costs(resamples, cost, alone, cheapest),
+    )
+
+
+def _cheapest(arm_cost: Floats | None, arm_quality: Floats, runs: Sequence[Run]) -> int:
+    if arm_cost is None:
+        return int(runs[0].train_quality.argmin())
+    return int(np.lexsort((-np.nan_to_num(arm_quality, nan=-np.inf), arm_cost))[0])
+
+
+def _ends(single: Standing, alone: Floats, low_cost: float, resamples: Resamples) -> Ends:
+    lead = single.quality - alone
+    return Ends(
+        low_cost=low_cost,
+        low_quality=resamples.mean(alone),
+        high_cost=0.0 if single.cost is None else resamples.mean(single.cost),
+        high_quality=resamples.mean(single.quality),
+        clear=resamples.mean(lead) > 2.0 * standard_error(lead),
+    )
+
+
+def _weighted_means(quality: Floats, weights: Floats) -> Floats:
+    """Column means of what is there, shape (m,); NaN for a column with nothing."""
+    present = ~np.isnan(quality)
+    total = weights @ present
+    held = weights @ np.where(present, quality, 0.0)
+    return np.where(total > 0.0, held / np.where(total > 0.0, total, 1.0), np.nan)
