@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from hybridroute.edge_runtime.errors import ConfigError, DataError
 from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD
+from hybridroute.training.calibrate import calibrate
+from hybridroute.training.promise.bounds import drop_bounds
 from hybridroute.training.promise.fit import fit_promise
 from hybridroute.training.promise.outcomes import (
     LATTICE,
@@ -17,7 +20,8 @@ from hybridroute.training.promise.outcomes import (
     PairedOutcomes,
     QualityRange,
 )
-from hybridroute.training.promise.search import edge_sums, first_refusal, search
+from hybridroute.training.promise.search import edge_sums, first_refusal, passes, search
+from hybridroute.training.promise.table import promise_table
 from hybridroute.training.promise.three_valued import critical_values
 
 UNIT = QualityRange()
@@ -103,6 +107,48 @@ def test_point_value_and_bound_lie_under_the_limit(kind: LimitKind, fractions: b
     body = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert {"feasible", "threshold", "cost_advantage", "drop", "drop_bound", "n"} <= body.keys()
     assert body["delta"] == 0.1
+
+
+@pytest.mark.parametrize("fractions", [False, True])
+def test_a_table_holds_bounds_and_not_limits(fractions: bool) -> None:
+    rows = population(8, 2000, fractions=fractions)
+    calibration = calibrate(rows.scores, rows.edge_q, rows.cloud_q, "made up")
+    table = promise_table(rows, source="made up", calibration=calibration)
+    kept = [held for held in table.kept if held.feasible and held.cost_advantage < 1.0]
+    assert all(held.drop < held.drop_bound <= held.max_drop for held in kept)
+    assert any(held.drop_bound < held.max_drop - 1e-4 for held in kept)
+    assert table.dial is not None
+    bounds = np.array(table.dial.bounds)
+    assert len(np.unique(bounds)) > 100
+    assert (bounds >= np.array(table.dial.drop)).all()
+    # Certified alone at its own bound, and not clearly below it.
+    for at in (100, 500, 900):
+        threshold, bound = calibration.dial.thresholds[at], float(bounds[at])
+        moved = replace_scores(rows, threshold)
+        assert passes(moved, Limit(max_drop=bound * 1.03 + 5e-4), 500)
+        assert not passes(moved, Limit(max_drop=bound * 0.97 - 5e-4), 500)
+
+
+def replace_scores(rows: PairedOutcomes, threshold: float) -> PairedOutcomes:
+    """Scores of 1 on the edge and 0 else, as the lattice does not hold every threshold."""
+    on_edge = (rows.scores >= threshold).astype(float)
+    return replace(rows, scores=on_edge)
+
+
+def test_the_bound_at_a_fixed_threshold_misses_no_more_often_than_it_says() -> None:
+    runs, truth = 300, true_drop(0.5, "absolute")
+    limit = Limit(max_drop=0.05, confidence=0.9)
+    missed = sum(
+        float(drop_bounds(population(seed, 300), [0.5], limit)[0]) < truth for seed in range(runs)
+    )
+    assert missed <= 0.1 * runs + 2 * (0.09 * runs) ** 0.5
+
+
+def test_nothing_is_lost_only_where_no_score_can_be() -> None:
+    rows = population(9, 500)
+    bounds = drop_bounds(rows, [1.0, ALL_CLOUD_THRESHOLD], Limit(max_drop=0.05))
+    assert 0.0 < bounds[0] < 0.02
+    assert bounds[1] == 0.0
 
 
 def test_a_looser_limit_and_more_rows_never_cost_more() -> None:

@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 
 from hybridroute.training.promise import betting
-from hybridroute.training.promise.lattice_sums import lower_quantile
-from hybridroute.training.promise.three_valued import critical_values, lower_share
+from hybridroute.training.promise.lattice_sums import lower_quantile, lower_tail
+from hybridroute.training.promise.three_valued import (
+    critical_values,
+    lower_share,
+    upper_limits,
+)
 
 
 def enumerated(n: int, plus: float, minus: float) -> np.ndarray:
@@ -95,3 +99,48 @@ def test_betting_has_power() -> None:
     assert betting.rejects(rows, 3.0 * 0.2 / 1000**0.5, 0.1).mean() > 0.8
     assert betting.rejects(np.zeros((1, 400)), 0.01, 0.1).all()
     assert not betting.rejects(np.zeros((1, 200)), 0.01, 0.1).any()
+
+
+@pytest.mark.parametrize(("plus", "minus"), [(0.3, 0.1), (0.9, 0.1), (0.02, 0.9), (1.0, 0.0)])
+@pytest.mark.parametrize("n", [1, 2, 40])
+def test_a_single_tail_is_that_of_all_cases(n: int, plus: float, minus: float) -> None:
+    at = np.arange(-n - 1, n + 2)
+    found = lower_tail(n, np.full(len(at), plus), np.full(len(at), minus), at)
+    off = found - np.concatenate([[0.0], enumerated(n, plus, minus), [1.0]])
+    assert off.min() > -1e-13
+    assert off.max() < 3e-11
+
+
+@pytest.mark.parametrize("mean", [0.001, 0.05])
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.9])
+def test_an_exact_upper_limit_misses_at_most_at_its_level(share: float, mean: float) -> None:
+    n, delta, runs = 300, 0.1, 4000
+    plus, minus = (share + mean) / 2.0, (share - mean) / 2.0
+    counts = np.random.default_rng(5).multinomial(n, [plus, minus, max(0, 1 - share)], runs)
+    pairs, at = np.unique(counts[:, :2], axis=0, return_inverse=True)
+    up, down = pairs[:, 0], pairs[:, 1]
+    limits = upper_limits(n, up + down, up - down, delta)[at.ravel()]
+    assert (limits < mean).mean() <= delta + 3 * (delta * (1 - delta) / runs) ** 0.5
+    normal = mean + 1.2816 * ((share - mean**2) / n) ** 0.5
+    assert limits.mean() < normal + 0.35 * (share / n) ** 0.5 + 3.0 / n
+
+
+@pytest.mark.parametrize("differing", [0, 3, 90, 180])
+def test_an_upper_limit_is_where_the_test_begins_to_reject(differing: int) -> None:
+    n, total = 300, differing // 9
+    count, net = np.array([differing]), np.array([total])
+    limit = float(upper_limits(n, count, net, 0.1)[0])
+    for off, rejected in ((1.15, True), (0.85, False)):
+        held = critical_values(n, limit * off, 0.1, most=n)
+        assert bool(held.rejects(count, net)[0]) is rejected
+
+
+def test_a_betting_upper_limit_is_where_the_test_begins_to_reject() -> None:
+    draw = np.random.default_rng(6)
+    rows = draw.binomial(10, 0.5, (20, 400)) / 10 - 0.45
+    limits = betting.upper_limits(rows, 0.1)
+    for row, limit in zip(rows, limits, strict=True):
+        assert betting.rejects(row[None], limit + 1e-9, 0.1)[0]
+        assert not betting.rejects(row[None], limit - 1e-3, 0.1)[0]
+    assert (limits < 0.05).mean() <= 0.3
+    assert betting.upper_limits(np.ones((1, 5)), 0.1, top=0.5).tolist() == [0.5]

@@ -18,6 +18,9 @@ Floats = NDArray[np.float64]
 
 _MOST = 0.9
 """Of 1, where one row could take all: differences are at most 1 above the limit."""
+_NEAR = 6.0
+"""Standard errors above the mean within which the limit is looked for first."""
+_HALVINGS = 9
 
 
 def rejects(differences: Floats, limit: float, delta: float) -> NDArray[np.bool_]:
@@ -37,8 +40,55 @@ def rejects(differences: Floats, limit: float, delta: float) -> NDArray[np.bool_
     -------
     ndarray of bool, shape (m,)
     """
-    n = differences.shape[1]
     wanted = math.log(1.0 / delta)
+    stake = _stakes(differences, wanted)
+    stake *= limit - differences
+    capital = np.cumsum(np.log1p(stake, out=stake), axis=1, out=stake)
+    held: NDArray[np.bool_] = capital.max(axis=1) >= wanted
+    return held
+
+
+def upper_limits(differences: Floats, delta: float, *, top: float = 1.0) -> Floats:
+    """Upper confidence limits of the means at ``1 - delta``, each taken alone and at least 0.
+
+    Stakes do not look at the limit, so a larger one is rejected wherever a smaller one is, and
+    halving finds the least.
+
+    Parameters
+    ----------
+    differences : ndarray, shape (m, n)
+        As of :func:`rejects`.
+    delta : float
+    top : float
+        At most 1; no mean is above it.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+    """
+    n, wanted = differences.shape[1], math.log(1.0 / delta)
+    stake = _stakes(differences, wanted)
+    fixed = stake * differences
+
+    def rejected(limit: Floats) -> NDArray[np.bool_]:
+        gained = np.log1p(limit[:, None] * stake - fixed)
+        held: NDArray[np.bool_] = np.cumsum(gained, axis=1, out=gained).max(axis=1) >= wanted
+        return held
+
+    mean = differences.mean(axis=1)
+    low = np.clip(mean, 0.0, top)
+    near = low + _NEAR * (differences.std(axis=1) / math.sqrt(n) + 1.0 / n)
+    high = np.where(rejected(np.minimum(near, top)), np.minimum(near, top), top)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2.0
+        held = rejected(middle)
+        low, high = np.where(held, low, middle), np.where(held, middle, high)
+    return high
+
+
+def _stakes(differences: Floats, wanted: float) -> Floats:
+    """The part of the capital that is staked on each row, from those before it."""
+    n = differences.shape[1]
     stake = np.empty_like(differences)
     stake[:, 0] = 0.25
     np.cumsum(np.square(differences[:, :-1]), axis=1, out=stake[:, 1:])
@@ -47,8 +97,4 @@ def rejects(differences: Floats, limit: float, delta: float) -> NDArray[np.bool_
     stake /= np.arange(1, n + 1)
     np.divide(2.0 * wanted / n, stake, out=stake)
     np.sqrt(stake, out=stake)
-    np.minimum(stake, _MOST, out=stake)
-    stake *= limit - differences
-    capital = np.cumsum(np.log1p(stake, out=stake), axis=1, out=stake)
-    held: NDArray[np.bool_] = capital.max(axis=1) >= wanted
-    return held
+    return np.minimum(stake, _MOST, out=stake)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,11 @@ from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD
 from hybridroute.training.curve import curve_of
 from hybridroute.training.metrics import pgr_undefined
+from hybridroute.training.promise.bounds import bound_at
 from hybridroute.training.promise.lattice_sums import Floats
 from hybridroute.training.promise.outcomes import LATTICE, Limit, PairedOutcomes, Rows
-from hybridroute.training.promise.search import passes, search
+from hybridroute.training.promise.search import search
 
-_HALVINGS = 6
 _QUICK = 2.5
 _POWER = 1.8
 """Standard errors below the limit at which the tests certify more often than not."""
@@ -38,7 +38,7 @@ class Fitted:
     drop : float
         The point value at that threshold, in the limit's own terms.
     drop_bound : float
-        The upper confidence limit of the drop; at most the limit.
+        The drop's upper confidence limit at that threshold taken alone; at most the limit.
     n : int
         Rows.
     needed_n : int or None
@@ -72,7 +72,7 @@ def fit_promise(rows: Rows, limit: Limit, *, quick: bool = False) -> Fitted:
     Parameters
     ----------
     quick : bool
-        Search a little more carefully, and take the limit itself for the bound: for tables.
+        Search in coarser steps, which is a little more careful: for tables.
 
     Raises
     ------
@@ -88,14 +88,13 @@ def fit_promise(rows: Rows, limit: Limit, *, quick: bool = False) -> Fitted:
     threshold = float(LATTICE[found.place]) if feasible else ALL_CLOUD_THRESHOLD
     width = rows.quality_range.width
     drop = float(np.where(on_edge, rows.loss, 0.0).mean()) * width / _unit(rows, limit)
-    bound = limit.max_drop if feasible else 0.0
     return Fitted(
         limit=limit,
         feasible=feasible,
         threshold=threshold,
         cost_advantage=advantage,
         drop=drop,
-        drop_bound=_bound(rows, limit, found.place, drop) if feasible and not quick else bound,
+        drop_bound=bound_at(rows, limit, found.place, drop) if feasible else 0.0,
         n=rows.n,
         needed_n=None if feasible else needed_rows(rows, limit),
         test=found.test,
@@ -155,14 +154,3 @@ def _moments(rows: Rows) -> tuple[Floats, Floats, Floats]:
         return held
 
     return above(np.ones(rows.n)), above(loss), above(loss**2)
-
-
-def _bound(rows: Rows, limit: Limit, place: int, drop: float) -> float:
-    low, high = max(drop, 0.0), limit.max_drop
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2.0
-        if middle <= 0.0:
-            break
-        held = passes(rows, replace(limit, max_drop=middle), place)
-        low, high = (low, middle) if held else (middle, high)
-    return high

@@ -68,7 +68,7 @@ def passes(rows: Rows, limit: Limit, place: int) -> bool:
         on_edge = rows.place >= place
         return bool(_bets(rows, limit, _block_means(rows, np.where(on_edge, rows.loss, 0.0)))[0])
     differing, total = edge_sums(rows)
-    level, delta = _exact_level(rows, limit)
+    level, delta = exact_level(rows, limit)
     if not 0.0 < level < 1.0:
         return level >= 1.0
     held = critical_values(rows.n, level, delta, most=int(differing[place]), coarser=4.0)
@@ -104,8 +104,8 @@ def relative_level(max_drop: float, cloud_right: int, n: int, delta: float) -> t
     return max_drop * lower_share(cloud_right, n, spent), delta - spent
 
 
-def _exact_level(rows: Rows, limit: Limit) -> tuple[float, float]:
-    """The limit on the mean loss, and the level it is tested at."""
+def exact_level(rows: Rows, limit: Limit) -> tuple[float, float]:
+    """The limit on the mean loss, in proportion to ``max_drop``, and the level it is tested at."""
     held = rows.quality_range
     if limit.kind == "absolute":
         return limit.max_drop / held.width, limit.delta
@@ -117,7 +117,7 @@ def _exact_level(rows: Rows, limit: Limit) -> tuple[float, float]:
 
 
 def _exact(rows: Rows, limit: Limit, coarser: float) -> int:
-    level, delta = _exact_level(rows, limit)
+    level, delta = exact_level(rows, limit)
     if not 0.0 < level < 1.0:
         return 0 if level >= 1.0 else len(LATTICE)
     differing, total = edge_sums(rows)
@@ -127,7 +127,7 @@ def _exact(rows: Rows, limit: Limit, coarser: float) -> int:
 
 def _betting(rows: Rows, limit: Limit) -> int:
     # Above the highest score nothing is on the edge: one test stands for all those thresholds.
-    blocks = _block_of(rows)
+    blocks = block_of(rows)
     width = int(blocks[-1]) + 1
     edge: Floats = np.zeros(width)
     if not _bets(rows, limit, edge[None, :])[0]:
@@ -162,7 +162,7 @@ def _bets(rows: Rows, limit: Limit, losses: Floats) -> NDArray[np.bool_]:
     return betting.rejects((losses - less) / rows.most, 0.0, limit.delta)
 
 
-def _block_of(rows: Rows) -> Counts:
+def block_of(rows: Rows) -> Counts:
     """The block of each row: of many rows some neighbours are bet on together, by their mean.
 
     Means of blocks are independent, bounded and have the rows' mean, so the test holds for them as
@@ -175,7 +175,7 @@ def _block_of(rows: Rows) -> Counts:
 
 
 def _block_means(rows: Rows, values: Floats) -> Floats:
-    blocks = _block_of(rows)
+    blocks = block_of(rows)
     held: Floats = np.bincount(blocks, weights=values)[None, :] / np.bincount(blocks)
     return held
 

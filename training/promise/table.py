@@ -8,6 +8,7 @@ import numpy as np
 
 from hybridroute.edge_runtime.manifest import Calibration
 from hybridroute.edge_runtime.promises import DialBounds, KeptPromise, Promises
+from hybridroute.training.promise.bounds import drop_bounds
 from hybridroute.training.promise.fit import Fitted, fit_promise
 from hybridroute.training.promise.outcomes import Limit, Rows
 
@@ -53,7 +54,7 @@ def promise_table(
         quality_low=held_range.low,
         quality_high=held_range.high,
         kept=kept,
-        dial=None if calibration is None else _dial(rows, calibration, kept),
+        dial=None if calibration is None else _dial(rows, calibration),
     )
 
 
@@ -85,26 +86,18 @@ def _kept(held: Fitted) -> KeptPromise:
     )
 
 
-def _dial(rows: Rows, calibration: Calibration, kept: Sequence[KeptPromise]) -> DialBounds:
+def _dial(rows: Rows, calibration: Calibration) -> DialBounds:
     """Point value and bound of each of the dial's thresholds, on these rows."""
     order = np.argsort(rows.scores)
     loss = rows.loss[order] * rows.quality_range.width
     lost = np.append(np.cumsum(loss[::-1])[::-1], 0.0) / rows.n
     thresholds = np.array(calibration.dial.thresholds)
     first = np.searchsorted(rows.scores[order], thresholds, side="left")
-    confidence = CONFIDENCES[0]
-    tested = [
-        held
-        for held in kept
-        if held.kind == "absolute" and held.confidence == confidence and held.feasible
-    ]
-    bounds: list[float | None] = [
-        min((held.max_drop for held in tested if held.threshold <= threshold), default=None)
-        for threshold in calibration.dial.thresholds
-    ]
+    limit = Limit(max_drop=LIMITS[0], confidence=CONFIDENCES[0])
+    bounds = np.round(drop_bounds(rows, thresholds, limit), _DIGITS)
     return DialBounds(
-        confidence=confidence,
+        confidence=limit.confidence,
         cost_advantage=tuple(np.round(1.0 - first / rows.n, _DIGITS).tolist()),
         drop=tuple(np.round(lost[first], _DIGITS).tolist()),
-        bounds=tuple(0.0 if at == rows.n else held for at, held in zip(first, bounds, strict=True)),
+        bounds=tuple(bounds.tolist()),
     )

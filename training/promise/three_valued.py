@@ -9,6 +9,12 @@ delta is computed, and the least of them is the critical value.
 Between two values of d the quantile is bounded, not interpolated: taking the larger p- and the
 smaller p+ of the interval makes small sums likelier than any d inside does. The intervals are so
 short that this moves the sum by at most ``step_for(n)`` of its standard deviations.
+
+An upper confidence limit is the least limit that this test rejects. For one row of counts no
+intervals are needed up to d = 1/2: there the sum's generating polynomial has real roots, so that
+the sum is one of 0/1 steps, whose mode is not below its mean rounded down (Darroch 1964). With d
+the tail changes by n / 2 (Pr[S' = s + 1] - Pr[S' = s]), S' summing n - 1 steps; below the mode that
+is at least 0, and the largest d is the worst.
 """
 
 from __future__ import annotations
@@ -18,12 +24,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridroute.training.promise.lattice_sums import Counts, lower_quantile
+from hybridroute.training.promise.lattice_sums import (
+    Counts,
+    Floats,
+    lower_quantile,
+    lower_tail,
+)
 
 _SPENT = 0.05
 _STEP = 0.02
 _STEP_LONG = 0.1
 _LONG = 2000
+_MONOTONE = 0.5
+"""Up to this share of differing rows the largest is the worst."""
+_PIECES = 64
+_HALVINGS = 14
+_SHARE_HALVINGS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,6 +119,61 @@ def lower_share(successes: int, n: int, level: float) -> float:
         failures = lower_quantile(n, np.array([1.0 - middle]), np.zeros(1), level)[0]
         low, high = (middle, high) if n - successes <= failures else (low, middle)
     return low
+
+
+def upper_shares(successes: Counts, n: int, level: float) -> Floats:
+    """The exact upper confidence limits of shares at ``1 - level``, shape of ``successes``."""
+    low, high = successes / n, np.ones(len(successes))
+    for _ in range(_SHARE_HALVINGS):
+        middle = (low + high) / 2.0
+        held = lower_tail(n, middle, np.zeros_like(middle), successes) > level
+        low, high = np.where(held, middle, low), np.where(held, high, middle)
+    return high
+
+
+def upper_limits(n: int, differing: Counts, total: Counts, delta: float) -> Floats:
+    """Upper confidence limits of p+ - p- at ``1 - delta``, each taken alone and at least 0.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    differing, total : ndarray of int64, shape (m,)
+        The number of rows that are not 0, and the sum of all rows.
+    delta : float
+        In (0, 1).
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        Within 1e-4 of the least limit that the test rejects, and never below it.
+    """
+    spent = delta * _SPENT
+    top = upper_shares(differing, n, spent)
+    low, high = np.zeros(len(top)), top
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2.0
+        rejected = _worst_tails(n, top, total, middle) <= delta - spent
+        low, high = np.where(rejected, low, middle), np.where(rejected, middle, high)
+    return high
+
+
+def _worst_tails(n: int, top: Floats, total: Counts, limit: Floats) -> Floats:
+    """The largest Pr[S <= total] over every d from ``limit`` to ``top``; never too small."""
+    share = np.maximum(np.minimum(top, _MONOTONE), limit)
+    worst = lower_tail(n, (share + limit) / 2.0, (share - limit) / 2.0, total)
+    # Nearer to the mean than this the argument above does not hold; nothing is rejected there.
+    worst = np.where(total + 1 > (n - 1) * limit, 1.0, worst)
+    large = np.flatnonzero(top > _MONOTONE)
+    if len(large):
+        start = np.maximum(_MONOTONE, limit[large])[:, None]
+        edges = start + (top[large, None] - start) * np.arange(_PIECES + 1) / _PIECES
+        plus = (edges[:, :-1] + limit[large, None]) / 2.0
+        minus = (edges[:, 1:] - limit[large, None]) / 2.0
+        at = np.repeat(total[large], _PIECES)
+        tails = lower_tail(n, plus.ravel(), minus.ravel(), at).reshape(plus.shape)
+        worst[large] = np.maximum(worst[large], tails.max(axis=1))
+    return worst
 
 
 def _edges(n: int, limit: float, most: int, step: float) -> NDArray[np.float64]:
