@@ -10,11 +10,10 @@ import typer
 from hybridroute.cli.output import console, print_json
 from hybridroute.training.outcome_options import (
     Aliases,
-    Cloud,
-    Edge,
     Json,
     More,
     Outcomes,
+    both_arms,
     named,
     read_table,
 )
@@ -31,8 +30,12 @@ def evaluate(
     *,
     outcomes: Outcomes,
     more: More = None,
-    edge: Edge,
-    cloud: Cloud,
+    edge: Annotated[
+        str | None, typer.Option(help="The small model's name in the outcomes; not for a pool.")
+    ] = None,
+    cloud: Annotated[
+        str | None, typer.Option(help="The large model's name in the outcomes; not for a pool.")
+    ] = None,
     bundle: Annotated[
         Path | None, typer.Option(help="The bundle's folder; the default bundle if left out.")
     ] = None,
@@ -69,10 +72,11 @@ def evaluate(
     threads: Annotated[int, typer.Option(min=1)] = 2,
     json: Json = False,
 ) -> None:
-    """Judge a bundle's exported router on outcomes: APGR, CPT50, CPT80, drops, the dial."""
-    from hybridroute.router_source import open_pair_bundle
-    from hybridroute.training.judge import evaluate_judged, judged_rows
-    from hybridroute.training.report_page.assemble import Wanted
+    """Judge a bundle's exported router on outcomes: APGR, CPT50, CPT80, drops, the dial.
+
+    A pool's bundle is judged by the figures of `hybridroute compare`.
+    """
+    from hybridroute.router_source import open_bundle, open_pair_bundle
 
     if report is None and (against or fit_outcomes or dial is not None):
         raise typer.BadParameter("--against, --fit-outcomes and --dial need --report FOLDER")
@@ -80,9 +84,20 @@ def evaluate(
     others = [named(text, "--against", "FOLDER") for text in against or []]
     if report is not None:
         _check_place(report)
-    opened = open_pair_bundle(bundle)
+    opened = open_bundle(bundle)
+    paths = [*outcomes, *(more or [])]
+    if opened.manifest.pool is not None:
+        _refuse_pair_options(edge, cloud, against, fit_outcomes, dial)
+        from hybridroute.training.pool.evaluate_pool import evaluate_pool
+
+        evaluate_pool(opened, read_table(paths, aliases), report, threads=threads, json=json)
+        return
+    from hybridroute.training.judge import evaluate_judged, judged_rows
+    from hybridroute.training.report_page.assemble import Wanted
+
+    edge, cloud = both_arms(edge, cloud)
     beside = tuple((name, open_pair_bundle(Path(place))) for name, place in others)
-    table = read_table([*outcomes, *(more or [])], aliases)
+    table = read_table(paths, aliases)
     fit = read_table(fit_outcomes, aliases) if fit_outcomes else None
     wanted = Wanted(against=beside, fit=fit, dial=dial, threads=threads)
     judged = judged_rows(opened, table, edge, cloud, threads=threads)
@@ -93,6 +108,17 @@ def evaluate(
         print_json({"bundle": str(opened.path), "edge": edge, "cloud": cloud, **found})
     else:
         _show_evaluation(found)
+
+
+def _refuse_pair_options(*given: object) -> None:
+    names = ("--edge", "--cloud", "--against", "--fit-outcomes", "--dial")
+    for name, value in zip(names, given, strict=True):
+        if value is not None and value != []:
+            raise typer.BadParameter(
+                "it is for two arms and a threshold, and this is a pool's bundle, which knows its "
+                "arms; leave it out",
+                param_hint=name,
+            )
 
 
 def _check_place(folder: Path) -> None:

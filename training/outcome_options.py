@@ -46,3 +46,14 @@ def named(text: str, option: str, other: str) -> tuple[str, str]:
     if not name or not held:
         raise typer.BadParameter(f"{text!r} is not NAME={other}", param_hint=option)
     return name, held
+
+
+def both_arms(edge: str | None, cloud: str | None) -> tuple[str, str]:
+    """The two arms of a pair's bundle; wrong usage without both."""
+    for name, value in (("--edge", edge), ("--cloud", cloud)):
+        if value is None:
+            raise typer.BadParameter(
+                "name the arm as the outcomes do; only a bundle of a pool knows its arms' names",
+                param_hint=name,
+            )
+    return edge or "", cloud or ""

@@ -83,7 +83,8 @@ def reading_of(found: Comparison) -> str:
         verdict = f"cannot be told from the best single arm ({limits} of the difference)"
     part = "" if winner.effective_p is None else _part(winner.effective_p)
     money = _money(winner, single)
-    return f"{winner.name}, chosen on rows that are not judged, {verdict}.{part}{money}"
+    chosen = ", chosen on rows that are not judged," if found.protocol.train_rows else ""
+    return f"{winner.name}{chosen} {verdict}.{part}{money}"
 
 
 def _part(p: float) -> str:

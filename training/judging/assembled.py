@@ -139,7 +139,8 @@ def _baselines(rows: _Judged, winner: Played) -> Mapping[str, tuple[Role, Standi
         "r_o(.5)": ("bound", half_oracle),
         "oracle": ("bound", oracle),
     }
-    if None not in rows.records.table.domains:
+    trained = all(len(run.fold.train) for run in rows.runs)
+    if trained and None not in rows.records.table.domains:
         ways["best per domain"] = ("baseline", lambda run: best_per_domain(run, rows.records))
     runs, stand = rows.runs, rows.stand
     found = {name: (role, stand([way(run) for run in runs])) for name, (role, way) in ways.items()}

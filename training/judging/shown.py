@@ -90,15 +90,7 @@ def show(found: Comparison, notes: tuple[str, ...] = ()) -> None:
         table.add_row(*(one.cell(entry) for one in columns), style=bold)
     shown.print(table)
     held = found.protocol
-    lines = [
-        f"Winner, chosen by {_OBJECTIVES[held.objective]} on rows that are not judged: "
-        f"{found.winner}",
-        f"{held.judged_rows:,} rows judged ({held.held_out} held out, {held.runs} runs, "
-        f"{held.train_rows:,} rows to train on), average over {held.average}; 95 % intervals "
-        f"of {held.resamples:,} resamples of {held.resampled}.",
-        f"{held.duplicates} duplicate prompts left out, {held.conflicts} with other outcomes; "
-        f"{held.rows_in_both} judged prompts also stood among the others and were not fitted on.",
-    ]
+    lines = [_judged(found)]
     if held.cost_range is not None:
         low, high = held.cost_range
         lines.append(
@@ -108,6 +100,21 @@ def show(found: Comparison, notes: tuple[str, ...] = ()) -> None:
     for line in (*lines, *notes, *held.notes):
         shown.print(line, markup=False, soft_wrap=True)
     _show_published(found)
+
+
+def _judged(found: Comparison) -> str:
+    """What was judged, and what stands behind it."""
+    held = found.protocol
+    resampled = f"95 % intervals of {held.resamples:,} resamples of {held.resampled}"
+    if not held.train_rows:
+        return f"{held.judged_rows:,} rows judged; {resampled}."
+    return (
+        f"Winner, chosen by {_OBJECTIVES[held.objective]} on rows that are not judged: "
+        f"{found.winner}\n{held.judged_rows:,} rows judged ({held.held_out} held out, {held.runs} "
+        f"runs, {held.train_rows:,} rows to train on), average over {held.average}; {resampled}.\n"
+        f"{held.duplicates} duplicate prompts left out, {held.conflicts} with other outcomes; "
+        f"{held.rows_in_both} judged prompts also stood among the others and were not fitted on."
+    )
 
 
 def _show_published(found: Comparison) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +11,14 @@ import typer
 
 from hybridroute.cli.output import print_json, progress
 from hybridroute.training.outcome_options import Aliases, Json, More, Outcomes, named, read_table
+from hybridroute.training.pool.compare_options import (
+    AverageName,
+    HoldOutName,
+    ObjectiveName,
+    finite,
+    objective_of,
+    usd,
+)
 
 if TYPE_CHECKING:
     from hybridroute.training.fit_config import FitConfig, Precision
@@ -22,34 +28,11 @@ if TYPE_CHECKING:
     from hybridroute.training.judging.reading import Given
     from hybridroute.training.judging.records import Records
     from hybridroute.training.judging.rounds import Timer
-    from hybridroute.training.judging.selecting import Objective
     from hybridroute.training.outcomes import OutcomeTable
     from hybridroute.training.pool.estimator import Queries
 
 _PROTOCOL = "Protocol"
 _REPORT = "Report"
-
-
-class HoldOutName(StrEnum):
-    """What no estimator is fitted on."""
-
-    PROMPTS = "prompts"
-    DOMAINS = "domains"
-
-
-class ObjectiveName(StrEnum):
-    """What settings and the winner are chosen by."""
-
-    AUTO = "auto"
-    QUALITY = "quality"
-    AIQ = "aiq"
-
-
-class AverageName(StrEnum):
-    """What weighs the same."""
-
-    ROWS = "rows"
-    DOMAINS = "domains"
 
 
 def compare(
@@ -146,7 +129,7 @@ def compare(
     )
     contenders = contenders_of(names, fine_tuning=config)
     prices = {
-        name: _usd(text, held)
+        name: usd(text, held)
         for text in cost or []
         for name, held in [named(text, "--cost", "USD")]
     }
@@ -162,8 +145,8 @@ def compare(
         held_out=held_out,
         seeds=seeds,
         average=average.value,
-        objective=_objective(objective),
-        reference=_finite(reference),
+        objective=objective_of(objective),
+        reference=finite(reference),
         timer=timer,
     )
     ended = contest(
@@ -182,18 +165,6 @@ def compare(
         raise failed
 
 
-def _objective(asked: ObjectiveName) -> Objective | None:
-    return None if asked is ObjectiveName.AUTO else asked.value
-
-
-def _finite(reference: float | None) -> float | None:
-    if reference is not None and not math.isfinite(reference):
-        raise typer.BadParameter(
-            f"{reference} is no mean quality; give a number", param_hint="--reference"
-        )
-    return reference
-
-
 def _precision(names: list[str]) -> Precision:
     """Of the fits that use torch, where there are some."""
     from hybridroute.training.pool.registry import FINE_TUNED
@@ -203,13 +174,6 @@ def _precision(names: list[str]) -> Precision:
     from hybridroute.training.torch_setup import chosen_precision
 
     return chosen_precision("auto")
-
-
-def _usd(text: str, held: str) -> float:
-    try:
-        return float(held)
-    except ValueError as exc:
-        raise typer.BadParameter(f"{text!r} is not ARM=USD", param_hint="--cost") from exc
 
 
 def _given(

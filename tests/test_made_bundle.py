@@ -1,0 +1,119 @@
+"""training/judging/made_bundle.py and ``hybridroute evaluate`` of a pool's bundle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cli_run import run
+from test_pool_train import COSTS, plan, table
+from tiny_encoder import tiny_bert
+
+from hybridroute.edge_runtime.bundle import Bundle
+from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.judging.made_bundle import DIALS, NAME, judge_pool
+from hybridroute.training.outcomes import OutcomeTable
+from hybridroute.training.pool.train import train_pool
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    place = tmp_path_factory.mktemp("pool")
+    encoder = str(tiny_bert(place / "encoder"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HYBRIDROUTE_CACHE", str(place / "cache"))
+        return train_pool(plan(encoder, place / "bundle", table(240)))[0]
+
+
+def unseen(n: int = 120) -> OutcomeTable:
+    """Like the rows trained on, of other prompts."""
+    held = table(n)
+    rows = [replace(row, id=f"new {row.id}", prompt=f"{row.prompt} new") for row in held.rows]
+    return OutcomeTable(rows=tuple(rows), source="new")
+
+
+def test_the_figures_are_those_of_a_comparison(bundle: Bundle) -> None:
+    judged = judge_pool(bundle, unseen())
+    assert judged.n_seen_in_training == 0
+    entry = judged.found.entry(NAME)
+    assert entry.quality > judged.found.entry("chance").quality + 0.1
+    assert entry.v_b is not None
+    assert entry.savings is not None
+    assert entry.savings.aiq_ci95 is not None
+    assert entry.aiq_over_zero is not None
+    assert entry.ece is not None
+    assert entry.route_ms is not None
+    assert judged.found.scaling_up is not None
+    assert {one.name for one in judged.found.baselines} >= {"oracle", "best single", "Zero"}
+    assert [row.dial for row in judged.dials] == list(DIALS)
+    first, last = judged.dials[0], judged.dials[-1]
+    assert first.usd == pytest.approx(COSTS["poet"])
+    assert last.quality > first.quality
+    json.dumps(judged.to_dict(), allow_nan=False)
+
+
+def test_rows_seen_in_training_are_left_out_and_counted(bundle: Bundle) -> None:
+    known = table(240)
+    fresh = unseen()
+    judged = judge_pool(bundle, OutcomeTable(rows=(*known.rows, *fresh.rows), source="both"))
+    assert judged.n_seen_in_training == len(bundle.manifest.training_hashes)
+    assert judged.found.protocol.judged_rows == 240 + 120 - judged.n_seen_in_training
+    assert "left out" in judged.found.protocol.notes[0]
+
+
+def test_without_costs_the_bundles_own_are_taken_and_said(bundle: Bundle) -> None:
+    bare = [
+        replace(row, arms={name: replace(arm, cost_usd=None) for name, arm in row.arms.items()})
+        for row in unseen().rows
+    ]
+    judged = judge_pool(bundle, OutcomeTable(rows=tuple(bare), source="bare"))
+    assert any("the bundle expects" in note for note in judged.found.protocol.notes)
+    assert judged.found.entry(NAME).cost is not None
+
+
+def test_an_arm_that_the_outcomes_lack_is_named(bundle: Bundle) -> None:
+    rows = [
+        replace(row, arms={name: arm for name, arm in row.arms.items() if name != "sage"})
+        for row in unseen().rows
+    ]
+    with pytest.raises(DataError, match="has no arm 'sage'"):
+        judge_pool(bundle, OutcomeTable(rows=tuple(rows), source="short"))
+
+
+def test_the_command(bundle: Bundle, tmp_path: Path) -> None:
+    lines = [
+        json.dumps(
+            {
+                "id": row.id,
+                "prompt": row.prompt,
+                "arms": {
+                    name: {"quality": list(arm.quality), "cost_usd": list(arm.cost_usd or ())}
+                    for name, arm in row.arms.items()
+                },
+            }
+        )
+        for row in unseen(60).rows
+    ]
+    (tmp_path / "new.jsonl").write_text("\n".join(lines))
+    given = ("evaluate", "--bundle", str(bundle.path), "--outcomes", "new.jsonl")
+    done = run(*given, "--report", "out", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["n"] == 60
+    assert found["estimators"][0]["name"] == NAME
+    assert (tmp_path / "out" / "compare.html").is_file()
+    shown = run(*given, cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "dial asked" in shown.stdout
+    wrong = run(*given, "--edge", "poet", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "leave it out" in " ".join(wrong.stderr.split())
+
+
+def test_a_pair_needs_its_arms_names(tmp_path: Path) -> None:
+    (tmp_path / "o.jsonl").write_text('{"id": "1", "prompt": "x", "arms": {"a": {"quality": 1}}}')
+    done = run("evaluate", "--outcomes", "o.jsonl", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--edge" in done.stderr

@@ -1,0 +1,168 @@
+"""A pool's bundle, made before, judged on outcomes by the figures of a comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridroute.edge_runtime.bundle import Bundle
+from hybridroute.edge_runtime.chat import plain
+from hybridroute.edge_runtime.errors import DataError
+from hybridroute.edge_runtime.grid import grid_up
+from hybridroute.edge_runtime.pool import Pool
+from hybridroute.training.judging.assembled import assembled
+from hybridroute.training.judging.choosing import at_choices, choices
+from hybridroute.training.judging.comparison import Comparison
+from hybridroute.training.judging.folds import Fold
+from hybridroute.training.judging.latency import timed
+from hybridroute.training.judging.records import Records, records_of
+from hybridroute.training.judging.rounds import Field, Plan, Played
+from hybridroute.training.judging.run import Run, routed
+from hybridroute.training.outcomes import OutcomeTable
+from hybridroute.training.pool.estimator import EstimateKind
+from hybridroute.training.pool.score_table import ScoreTable
+from hybridroute.training.rows_seen import seen_in_training
+
+Floats = NDArray[np.float64]
+DIALS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
+NAME = "this router"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialRow:
+    """A setting of the dial: what the bundle expects, and what these rows gave."""
+
+    dial: float
+    expected_quality: float
+    quality: float
+    expected_usd: float
+    usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JudgedPool:
+    """What was found.
+
+    Parameters
+    ----------
+    found : Comparison
+        The router is its one estimator. Single arms are ranked by the bundle's calibration rows, as
+        the rows to train on are not at hand.
+    n_seen_in_training : int
+        Rows whose prompt the router was fitted or selected on. They are left out, unless all are.
+    dials : tuple of DialRow
+        () where the bundle's dial has nothing to turn.
+    """
+
+    found: Comparison
+    n_seen_in_training: int
+    dials: tuple[DialRow, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON object."""
+        held = self.found
+        entry = held.entry(NAME)
+        return {
+            "n": held.protocol.judged_rows,
+            "n_seen_in_training": self.n_seen_in_training,
+            "quality": entry.quality,
+            "ci95": list(entry.ci95),
+            "dials": [plain(row) for row in self.dials],
+            **held.to_dict(),
+        }
+
+
+def judge_pool(
+    bundle: Bundle, outcomes: OutcomeTable, *, reference: float | None = None, threads: int = 2
+) -> JudgedPool:
+    """Judge a pool's exported router.
+
+    Parameters
+    ----------
+    reference : float or None
+        A strong model's mean quality, for V_R.
+
+    Raises
+    ------
+    DataError
+        If an arm of the pool has no outcome, or fewer than two rows can be judged.
+    """
+    pool = bundle.manifest.pool
+    if pool is None:
+        raise DataError(f"the bundle at {bundle.path} is of two arms and a threshold")
+    names = tuple(arm.name for arm in pool.arms)
+    rows = outcomes.deduplicated()
+    seen = seen_in_training(bundle.manifest, rows.table)
+    notes = [f"{seen.sum()} rows were seen in training and are left out"] if seen.any() else []
+    if seen.all():
+        notes = ["every row was seen in training: these figures are of a router that knew them"]
+    kept = rows.table if seen.all() else rows.table.select(~seen)
+    records = records_of(ScoreTable.of(kept, names))
+    if len(records.table) < 2:
+        raise DataError(f"{len(records.table)} row can be judged; give at least 2")
+    expected = np.array(
+        [[arm.cost_usd(int(size)) for arm in pool.arms] for size in records.characters]
+    )
+    if records.cost is None and np.ptp(expected) > 0.0:
+        notes.append(f"costs are those that the bundle expects: {records.no_cost}")
+        records = replace(records, cost=expected, no_cost=None)
+    records = replace(records, duplicates=rows.duplicates, conflicts=rows.conflicts)
+    run = _run(records, pool, expected)
+    router = _router(bundle, records, run, threads)
+    plan = Plan(held_out="given", seeds=1, reference=reference)
+    field = Field(played=(router,), notes=tuple(notes))
+    return JudgedPool(
+        found=assembled(records, plan, [run], field, router),
+        n_seen_in_training=int(seen.sum()),
+        dials=() if pool.flat else _dials(pool, router.estimates[0], run, expected),
+    )
+
+
+def _run(records: Records, pool: Pool, expected: Floats) -> Run:
+    every = np.arange(len(records.table), dtype=np.intp)
+    none = np.empty(0, dtype=np.intp)
+    return Run(
+        fold=Fold(seed=0, fit=none, select=none, test=every),
+        quality=records.table.quality,
+        cost=records.cost,
+        expected=None if records.cost is None else expected,
+        train_quality=np.array([arm.quality for arm in pool.arms]),
+        train_cost=None,
+    )
+
+
+def _router(bundle: Bundle, records: Records, run: Run, threads: int) -> Played:
+    scorer = bundle.scorer(threads=threads)
+    mean = scorer.estimate(records.table.texts)[0].astype(np.float64)
+    kind = cast("EstimateKind", bundle.manifest.score_kind)  # the manifest has checked it
+    return Played(
+        name=NAME,
+        kind=kind,
+        parts=(routed(mean, run, kind=kind),),
+        estimates=(mean.astype(np.float32),),
+        route_ms=timed(bundle.scorer(threads=1), records.table.texts),
+    )
+
+
+def _dials(
+    pool: Pool, estimates: NDArray[np.float32], run: Run, expected: Floats
+) -> tuple[DialRow, ...]:
+    found = []
+    cost = expected if run.cost is None else run.cost
+    for dial in DIALS:
+        at = grid_up(dial)
+        worth = estimates - pool.dial.cost_weight[at] * expected
+        chosen = choices(worth, run.present, seed=run.fold.seed)
+        found.append(
+            DialRow(
+                dial=dial,
+                expected_quality=pool.dial.quality[at],
+                quality=float(at_choices(run.quality, chosen).mean()),
+                expected_usd=pool.dial.cost_usd[at],
+                usd=float(at_choices(cost, chosen).mean()),
+            )
+        )
+    return tuple(found)
