@@ -61,6 +61,12 @@ def test_null_is_absent_and_a_byte_order_mark_and_last_blank_lines_are_allowed(t
     assert read(tmp_path, line).rows[0].domain is None
 
 
+def test_an_arm_whose_quality_is_null_is_missing_and_counted(tmp_path, caplog):
+    arms = {"edge": {"quality": None, "cost_usd": 1.0}, "cloud": {"quality": 1.0}}
+    assert set(read(tmp_path, GOOD | {"arms": arms}).rows[0].arms) == {"cloud"}
+    assert "table.jsonl lacks 1 outcomes" in caplog.text
+
+
 def test_unescaped_line_separators_do_not_end_a_line(tmp_path):
     line = json.dumps(GOOD | {"prompt": "a\u2028b\u0085c"}, ensure_ascii=False).encode()
     assert len(read(tmp_path, line, GOOD | {"id": "2"})) == 2
@@ -82,6 +88,8 @@ def test_unescaped_line_separators_do_not_end_a_line(tmp_path):
         (GOOD | {"arms": []}, "arms is a list"),
         (GOOD | {"arms": {"e": 1}}, "arms.e is a int"),
         (GOOD | {"arms": {"e": {}}}, "arms.e.quality is missing"),
+        (GOOD | {"arms": {"e": {"quality": None}}}, "arms is empty"),
+        (GOOD | {"arms": {"e": {"quality": [None]}}}, r"arms.e.quality\[0\] is a NoneType"),
         (GOOD | {"arms": {"e": {"quality": []}}}, "arms.e.quality is empty"),
         (GOOD | {"arms": {"e": {"quality": ["1"]}}}, r"arms.e.quality\[0\] is a str"),
         (GOOD | {"arms": {"e": {"quality": [True]}}}, r"arms.e.quality\[0\] is a bool"),

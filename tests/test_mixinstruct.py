@@ -55,6 +55,14 @@ def test_another_score_may_be_the_quality_and_one_model_may_answer_twice(tmp_pat
     assert row.arms["alpaca-native"].quality == (0.8, 0.5)
 
 
+def test_a_score_that_is_null_is_missing_and_counted(tmp_path, caplog) -> None:
+    blank = {**SCORES, "bartscore": None}
+    path = write(tmp_path, line(candidates=[candidate(), candidate("x", scores=blank)]))
+    assert "x" not in read_mixinstruct(path).rows[0].arms
+    assert "lacks 1 outcomes" in caplog.text
+    assert "x" in read_mixinstruct(path, quality="bleurt").rows[0].arms
+
+
 @pytest.mark.parametrize("none", ["null", None])
 def test_no_comparisons_and_no_input_are_no_fault(tmp_path, none) -> None:
     table = read_outcomes([write(tmp_path, line(cmp_results=none, input=""))])

@@ -29,7 +29,8 @@ def test_truth_becomes_quality_and_the_file_name_the_domain(tmp_path):
     ("body", "says"),
     [
         ('"a\nb",True,True\nq,True,maybe\n', "line 4: column 'gpt' is 'maybe'"),
-        ("q,True,nan\n", "line 2: column 'gpt' is nan"),
+        ("q,True,inf\n", "line 2: column 'gpt' is inf"),
+        ("q,,\n", "line 2: arms is empty"),
         ("q,True\n", "line 2: 2 cells where the header has 3"),
         (" ,True,True\n", "line 2: prompt is empty"),
         ('"q,True,True\n', "not a readable CSV"),
@@ -39,6 +40,12 @@ def test_truth_becomes_quality_and_the_file_name_the_domain(tmp_path):
 def test_a_bad_row_names_line_and_column(tmp_path, body, says):
     with pytest.raises(DataError, match=says):
         read_routellm(write(tmp_path, "prompt,small,gpt\n" + body))
+
+
+def test_an_empty_cell_or_nan_is_missing_and_counted(tmp_path, caplog):
+    table = read_routellm(write(tmp_path, "prompt,small,gpt\na,True,\nb,nan,False\nc,True,True\n"))
+    assert [set(row.arms) for row in table.rows] == [{"small"}, {"gpt"}, {"small", "gpt"}]
+    assert "mmlu_virology.csv lacks 2 outcomes" in caplog.text
 
 
 def test_a_column_that_stands_twice_is_refused(tmp_path):

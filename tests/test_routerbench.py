@@ -46,6 +46,13 @@ def test_an_arm_that_was_not_measured_is_absent_and_counted_by_the_pair(tmp_path
     assert table.with_pair("a", "b").dropped == 1
 
 
+def test_empty_cells_and_nan_are_missing_outcomes_and_unknown_costs(tmp_path, caplog):
+    table = read(tmp_path, cells(cost=""), cells(a="NaN", cost="nan"))
+    assert table.rows[0].arms["a"].cost_usd is None
+    assert set(table.rows[1].arms) == {"b"}
+    assert "bench.csv lacks 1 outcomes" in caplog.text
+
+
 def test_an_answer_that_only_looks_like_a_list_is_kept(tmp_path):
     assert read(tmp_path, cells(response="[see below")).rows[0].arms["a"].responses == (
         "[see below",

@@ -44,6 +44,17 @@ def test_probabilities_become_right_or_wrong(tmp_path):
     assert row.arms["a"].extra == {"p_gold": 0.31}
 
 
+def test_null_and_nan_are_missing_and_counted(tmp_path, caplog):
+    records = [
+        {"question": "q", "scores": {"a": 0.5, "b": None, "c": float("nan")}},
+        {"question": "p", "scores": "{'a': 0.1, 'b': None, 'c': 1}"},
+    ]
+    table = read_routerdc(write(tmp_path, records, "gsm8k-test.json"))
+    assert [set(row.arms) for row in table.rows] == [{"a"}, {"a", "c"}]
+    assert table.rows[0].arms["a"].mean_quality == 0.5
+    assert "gsm8k-test.json lacks 3 outcomes" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("record", "says"),
     [

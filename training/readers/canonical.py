@@ -2,7 +2,8 @@
 
 ``{"id": str, "prompt": str | messages, "domain": str?, "reference": str?, "arms": {name:
 {"quality": [float, ...], "responses": [str, ...]?, "cost_usd": [float, ...]?, "latency_ms":
-[float, ...]?}}}``. A single number is read as a list of one. Unknown keys are kept.
+[float, ...]?}}}``. A single number is read as a list of one; where ``quality`` is
+null the row lacks the arm. Unknown keys are kept.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
+from hybridroute.training.readers.missing import tell_missing
 from hybridroute.training.readers.unique_ids import UniqueIds
 
 _ROW_KEYS = frozenset({"id", "prompt", "domain", "reference", "arms"})
@@ -32,15 +34,18 @@ def read_canonical(path: Path) -> OutcomeTable:
         On the first bad line, or the first whose id an earlier line has with another prompt: names
         file, line and field. Only blank lines at the end are allowed.
     """
-    rows, ids = [], UniqueIds()
+    rows, ids, missing = [], UniqueIds(), 0
     for number, line in numbered_lines(path):
         try:
-            rows.append(parse_outcome(_load(line)))
+            held = _load(line)
+            rows.append(parse_outcome(held))
+            missing += len(held["arms"]) - len(rows[-1].arms)
             ids.add(number, rows[-1])
         except DataError as exc:
             raise DataError(f"{path} line {number}: {exc}") from exc
     if not rows:
         raise DataError(f"{path} holds no outcome; give at least one line")
+    tell_missing(path, missing)
     return OutcomeTable(rows=tuple(rows), source=path.name)
 
 
@@ -172,9 +177,13 @@ def parse_outcome(held: Any) -> Outcome:
         prompt=prompt,
         domain=_optional_text(held, "domain"),
         reference=_optional_text(held, "reference"),
-        arms={name: _parse_arm(name, arm) for name, arm in arms.items()},
+        arms={name: _parse_arm(name, arm) for name, arm in arms.items() if not _is_missing(arm)},
         extra={key: value for key, value in held.items() if key not in _ROW_KEYS},
     )
+
+
+def _is_missing(arm: Any) -> bool:
+    return isinstance(arm, dict) and arm.get("quality", arm) is None
 
 
 def _parse_arm(name: str, held: Any) -> ArmOutcome:

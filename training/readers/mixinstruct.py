@@ -17,6 +17,7 @@ from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.metric_name import METRIC, Metric
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
 from hybridroute.training.readers.json_lines import json_lines
+from hybridroute.training.readers.missing import tell_missing
 from hybridroute.training.readers.unique_ids import UniqueIds
 
 _KEYS = frozenset({"id", "instruction", "input", "output", "candidates", "cmp_results"})
@@ -25,12 +26,17 @@ _DEFAULT = "bartscore"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One model's answer; ``scores`` holds what the file states, finite numbers only."""
+    """One model's answer.
+
+    ``scores`` holds what the file states, finite numbers only; ``unscored`` names those it has as
+    null.
+    """
 
     model: str
     text: str
     decoding_method: str | None
     scores: Mapping[str, float]
+    unscored: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,21 +66,25 @@ class MixInstructRow:
 def read_mixinstruct(path: Path, *, quality: str = _DEFAULT) -> OutcomeTable:
     """Read one file; an arm is a model, its quality the score called ``quality``.
 
+    An answer whose score is null is left out; a row lacks the model that has no other.
+
     Raises
     ------
     DataError
         On the first bad line, the first without that score, or the first whose id an earlier line
         has with another prompt: names file, line and field.
     """
-    rows, ids = [], UniqueIds()
+    rows, ids, missing = [], UniqueIds(), 0
     for number, row in mixinstruct_rows(path):
         try:
             rows.append(_outcome(row, quality))
             ids.add(number, rows[-1])
+            missing += sum(quality in one.unscored for one in row.candidates)
         except DataError as exc:
             raise DataError(f"{path} line {number}: {exc}") from exc
     if not rows:
         raise DataError(f"{path} holds no line; give at least one")
+    tell_missing(path, missing)
     return OutcomeTable(rows=tuple(rows), source=path.name)
 
 
@@ -95,7 +105,10 @@ def mixinstruct_rows(path: Path) -> Iterator[tuple[int, MixInstructRow]]:
 
 def _outcome(row: MixInstructRow, quality: str) -> Outcome:
     arms = {}
-    for model, held in row.by_model().items():
+    for model, answers in row.by_model().items():
+        held = [item for item in answers if quality not in item[1].unscored]
+        if not held:
+            continue
         arms[model] = ArmOutcome(
             quality=tuple(_score(place, candidate, quality) for place, candidate in held),
             responses=tuple(candidate.text for _, candidate in held),
@@ -162,6 +175,7 @@ def _candidate(place: int, held: Any) -> Candidate:
                 for name, value in scores.items()
                 if value is not None
             },
+            unscored=frozenset(str(name) for name, value in scores.items() if value is None),
         )
     except DataError as exc:
         raise DataError(f"{where}.{exc}") from exc

@@ -1,4 +1,7 @@
-"""RouteLLM's CSV: ``prompt`` and one column an arm, true or false; one file a subject."""
+"""RouteLLM's CSV: ``prompt`` and one column an arm, true or false; one file a subject.
+
+An empty cell is a missing outcome: the row lacks the arm.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from pathlib import Path
 
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
+from hybridroute.training.readers.missing import is_missing_cell, tell_missing
 from hybridroute.training.readers.tables import csv_rows, quality_of_cell
 
 
@@ -17,10 +21,14 @@ def read_routellm(path: Path) -> OutcomeTable:
     DataError
         Names file, line and column.
     """
-    rows = tuple(_outcome(path, line, cells) for line, cells in csv_rows(path))
+    rows, missing = [], 0
+    for line, cells in csv_rows(path):
+        rows.append(_outcome(path, line, cells))
+        missing += len(cells.keys() - {"prompt", ""}) - len(rows[-1].arms)
     if not rows:
         raise DataError(f"{path} holds no rows; give at least one")
-    return OutcomeTable(rows=rows, source=path.name)
+    tell_missing(path, missing)
+    return OutcomeTable(rows=tuple(rows), source=path.name)
 
 
 def _outcome(path: Path, line: int, cells: dict[str, str]) -> Outcome:
@@ -28,6 +36,8 @@ def _outcome(path: Path, line: int, cells: dict[str, str]) -> Outcome:
     arms = {}
     for name, cell in cells.items():
         if name in ("prompt", ""):  # an unnamed first column is a row number
+            continue
+        if is_missing_cell(cell):
             continue
         try:
             arms[name] = ArmOutcome(quality=(quality_of_cell(cell),))

@@ -1,6 +1,7 @@
 """RouterBench's CSV: per arm a quality, ``ARM|model_response`` and ``ARM|total_cost`` in USD.
 
-The prompt and the responses are Python list literals inside cells.
+The prompt and the responses are Python list literals inside cells. An empty cell is a missing
+outcome, or a cost that is not known.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 from hybridroute.edge_runtime.chat import Message
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable, Prompt
+from hybridroute.training.readers.missing import is_missing_cell, tell_missing
 from hybridroute.training.readers.tables import csv_rows, literal, quality_of_cell
 
 _RESPONSE, _COST = "|model_response", "|total_cost"
@@ -24,10 +26,14 @@ def read_routerbench(path: Path) -> OutcomeTable:
     DataError
         Names file, line and column.
     """
-    rows = tuple(_outcome(f"{path} line {line}", cells) for line, cells in csv_rows(path))
+    rows, missing = [], 0
+    for line, cells in csv_rows(path):
+        rows.append(_outcome(f"{path} line {line}", cells))
+        missing += sum(column.endswith(_RESPONSE) for column in cells) - len(rows[-1].arms)
     if not rows:
         raise DataError(f"{path} holds no rows; give at least one")
-    return OutcomeTable(rows=rows, source=path.name)
+    tell_missing(path, missing)
+    return OutcomeTable(rows=tuple(rows), source=path.name)
 
 
 def _outcome(where: str, cells: dict[str, str]) -> Outcome:
@@ -38,7 +44,7 @@ def _outcome(where: str, cells: dict[str, str]) -> Outcome:
         arms = {}
         for name in names:
             column = name
-            if cells[name].strip():
+            if not is_missing_cell(cells[name]):
                 arms[name] = _arm(name, cells)
     except DataError as exc:
         raise DataError(f"{where}: column {column!r} {exc}") from exc
@@ -76,11 +82,11 @@ def _texts(cell: str) -> list[str]:
 
 
 def _arm(name: str, cells: dict[str, str]) -> ArmOutcome:
-    cost = cells.get(name + _COST)
+    cost = cells.get(name + _COST, "")
     return ArmOutcome(
         quality=(quality_of_cell(cells[name]),),
         responses=(_response(cells[name + _RESPONSE]),),
-        cost_usd=None if cost is None else (quality_of_cell(cost),),
+        cost_usd=None if is_missing_cell(cost) else (quality_of_cell(cost),),
     )
 
 

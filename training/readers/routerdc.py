@@ -3,7 +3,7 @@
 Two kinds of score stand in these files. GSM8K and HumanEval hold the pass rate of ten samples:
 read as ten 0/1 responses. MMLU, CMMLU and ARC hold P(gold) where the answer was right, else 0:
 read as one response, right where it is above 0. A file holds pass rates if all its scores are
-multiples of 0.1.
+multiples of 0.1. A score that is null or NaN is a missing outcome.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
+from hybridroute.training.readers.missing import is_missing_number, tell_missing
 from hybridroute.training.readers.tables import literal
 
 SAMPLES = 10
@@ -30,7 +31,12 @@ def read_routerdc(path: Path) -> OutcomeTable:
         Names file, record and field.
     """
     held = _load(path)
-    records = [_record(f"{path} record {number}", item) for number, item in enumerate(held, 1)]
+    records, missing = [], 0
+    for number, item in enumerate(held, 1):
+        question, scores, extra = _record(f"{path} record {number}", item)
+        stated = {name: score for name, score in scores.items() if score is not None}
+        missing += len(scores) - len(stated)
+        records.append((question, stated, extra))
     all_scores = (score for _, scores, _ in records for score in scores.values())
     pass_rates = all(_is_tenth(score) for score in all_scores)
     part = _PART.search(path.stem)
@@ -45,6 +51,7 @@ def read_routerdc(path: Path) -> OutcomeTable:
         except DataError as exc:
             raise DataError(f"{path} record {number}: {exc}") from exc
         rows.append(row)
+    tell_missing(path, missing)
     return OutcomeTable(rows=tuple(rows), source=path.name)
 
 
@@ -71,7 +78,8 @@ def _arm(score: float, *, pass_rates: bool) -> ArmOutcome:
     return ArmOutcome(quality=(float(score > 0.0),), extra={"p_gold": score})
 
 
-def _record(where: str, held: Any) -> tuple[str, dict[str, float], dict[str, Any]]:
+def _record(where: str, held: Any) -> tuple[str, dict[str, float | None], dict[str, Any]]:
+    """Question, scores (None where missing) and what else there is."""
     if not isinstance(held, dict) or not {"question", "scores"} <= held.keys():
         raise DataError(f"{where}: needs the fields question and scores; repair it")
     if not isinstance(held["question"], str):
@@ -85,10 +93,16 @@ def _record(where: str, held: Any) -> tuple[str, dict[str, float], dict[str, Any
     if not isinstance(scores, dict):
         raise DataError(f"{where}: scores is a {type(scores).__name__}; give arm names and numbers")
     for name, score in scores.items():
+        if is_missing_number(score):
+            continue
         if isinstance(score, bool) or not isinstance(score, (int, float)):
             kind = type(score).__name__
             raise DataError(f"{where}: scores.{name} is a {kind}; give a number")
         if not 0.0 <= score <= 1.0:
             raise DataError(f"{where}: scores.{name} is {score}; it must be from 0 to 1")
     extra = {key: value for key, value in held.items() if key not in ("question", "scores")}
-    return held["question"], {str(name): float(score) for name, score in scores.items()}, extra
+    known = {
+        str(name): None if is_missing_number(score) else float(score)
+        for name, score in scores.items()
+    }
+    return held["question"], known, extra
