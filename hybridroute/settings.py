@@ -49,6 +49,8 @@ class RouterSettings:
     arms : str or None
         In place of [edge] and [cloud], for a bundle that routes among several: written as ``--arm``
         takes them, separated by spaces.
+    model_memory_mb : int or None
+        The most that the loaded local models of ``arms`` may take; the longest unused goes.
     mode : {"auto", "only_on_device", "only_in_cloud", "prefer_on_device", "prefer_in_cloud"}
     threads : int
         Threads of one routing decision.
@@ -66,6 +68,7 @@ class RouterSettings:
     confidence: float | None = None
     drop_kind: str | None = None
     arms: str | None = None
+    model_memory_mb: int | None = None
     mode: str = "auto"
     threads: int = 2
     out_of_scope_arm: str | None = None

@@ -173,11 +173,15 @@ def _pool_arms(
     settings: Settings, bundle: Bundle, mode: Mode, *, only_decides: bool
 ) -> list[Arm] | None:
     """The arms that ``router.arms`` names; None where two arms are configured in their sections."""
-    from hybridroute.spec_arms import arms_of, specs_of
+    from hybridroute.spec_arms import arms_of, memory_of, specs_of
 
     if settings.router.arms is not None:
         specs = specs_of(settings.router.arms)
-        return arms_of(specs, only_on_device=mode == "only_on_device")
+        return arms_of(
+            specs,
+            only_on_device=mode == "only_on_device",
+            memory=memory_of(settings.router.model_memory_mb),
+        )
     pool = bundle.manifest.pool
     if pool is None:
         return None

@@ -115,6 +115,15 @@ Arms = Annotated[
         rich_help_panel=_MODELS,
     ),
 ]
+ModelMemory = Annotated[
+    int | None,
+    typer.Option(
+        "--model-memory-mb",
+        help="With --arm: most memory of the loaded local models; the longest unused goes.",
+        rich_help_panel=_MODELS,
+        callback=within(1),
+    ),
+]
 Engine = Annotated[
     EngineName | None, typer.Option(help="llama.cpp engine.", rich_help_panel=_MODELS)
 ]
@@ -160,6 +169,7 @@ def as_flags(
     drop_kind: DropName | None = None,
     bundle: str | None = None,
     arms: list[str] | None = None,
+    model_memory: int | None = None,
     edge: str | None = None,
     engine: EngineName | None = None,
     cloud_url: str | None = None,
@@ -178,6 +188,7 @@ def as_flags(
             "drop_kind": None if drop_kind is None else drop_kind.value,
             "bundle": bundle,
             "arms": None if arms is None else shlex.join(arms),
+            "model_memory_mb": model_memory,
         },
         "edge": {"model": edge, "engine": None if engine is None else engine.value},
         "cloud": {"base_url": cloud_url, "model": cloud_model, "api_key_env": cloud_key_env},
