@@ -8,7 +8,7 @@ from importlib.resources import files
 import pytest
 from rich.console import Console
 from sdk_fakes import bundle as sdk_bundle
-from sdk_fakes import cloud_arm, edge_arm
+from sdk_fakes import calibration, cloud_arm, edge_arm
 from tiny_bundle import write_tiny_bundle
 
 from hybridroute.client import HybridClient
@@ -16,7 +16,14 @@ from hybridroute.decision import Decision
 from hybridroute.demo import stand_in
 from hybridroute.demo.launch import StandInCloud
 from hybridroute.demo.queries import QUERIES, read_queries
-from hybridroute.demo.session import Answer, demo_bundle, requested_share, split_of
+from hybridroute.demo.session import (
+    Answer,
+    answers,
+    demo_bundle,
+    requested_share,
+    split_of,
+    takes_dial,
+)
 from hybridroute.demo.show import show_answers
 from hybridroute.edge_runtime.errors import ArmUnavailable, EngineMissing
 from hybridroute.routed_text import routed_text
@@ -80,7 +87,7 @@ def test_a_bundle_of_these_models_is_taken_as_it_is():
     models = tuple(arm.model for arm in bundle.manifest.arms)
     assert demo_bundle(bundle, models, threads=1) == (
         bundle,
-        f"calibrated for these two models on {bundle.manifest.calibration.n} prompts",
+        f"calibrated: true, for these two models on {bundle.manifest.calibration.n} prompts",
     )
 
 
@@ -100,6 +107,16 @@ def test_what_a_dial_asks_for_comes_from_the_calibration_where_there_is_one():
     assert requested_share(HybridClient(sdk_bundle(), **arms), 0.5) == pytest.approx(0.6)
     other = {"edge": edge_arm(model="another"), "cloud": cloud_arm()}
     assert requested_share(HybridClient(sdk_bundle(), **other), 0.3) == pytest.approx(0.7)
+
+
+def test_on_a_flat_calibration_a_share_stands_for_the_dial():
+    flat = sdk_bundle(calibration=calibration(flat=True, flat_reason="the arms are level"))
+    client = HybridClient(flat, edge=edge_arm(), cloud=cloud_arm())
+    assert requested_share(client, 0.75) == 0.25
+    (answer,) = answers(client, [QUERIES[0]], dial=0.75, max_tokens=4)
+    assert answer.decision.cost_advantage == 0.25
+    assert answer.to_dict()["calibrated"] is True
+    assert not takes_dial(client)
 
 
 def test_the_cost_advantage_counts_the_arm_that_answered():

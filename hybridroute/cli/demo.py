@@ -34,6 +34,10 @@ _UNCALIBRATED = (
     "calibrated: false. The router was not calibrated for these two models, so what a setting "
     "costs in quality is unknown here; the dial is the share of queries for the cloud."
 )
+_FLAT = (
+    "flat: on the calibration prompts no split of these two models was measurably better than the "
+    "edge alone, so the dial is taken for the share of queries for the cloud."
+)
 _SMALL = "Both models are tiny and often wrong: look at where the queries go."
 
 
@@ -134,10 +138,19 @@ def _introduce(out: Console, client: HybridClient, arm: LlamaArm, address: str, 
     }
     for name, what in rows.items():
         out.print(f"  {name:<8}{what}", markup=False)
-    if not client.calibrated:
-        out.print(_UNCALIBRATED, style="yellow", markup=False)
+    for caveat in _caveats(client):
+        out.print(caveat, style="yellow", markup=False)
     out.print(f"{_SMALL} {_TERMS}", style="dim", markup=False)
     out.print()
+
+
+def _caveats(client: HybridClient) -> list[str]:
+    """What there is to know of the shares in the tables."""
+    from hybridroute.demo.session import takes_dial
+
+    if not client.calibrated:
+        return [_UNCALIBRATED]
+    return [] if takes_dial(client) else [_FLAT]
 
 
 def _print_tables(
@@ -181,7 +194,7 @@ def _print_lines(
         "type": "summary",
         "calibrated": client.calibrated,
         "splits": [split.to_dict() for split in splits],
-        "notes": [_SMALL, _TERMS] if client.calibrated else [_UNCALIBRATED, _SMALL, _TERMS],
+        "notes": [*_caveats(client), _SMALL, _TERMS],
     }
     print_json(summary, one_line=True)
 

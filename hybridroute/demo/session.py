@@ -91,12 +91,20 @@ def demo_bundle(bundle: Bundle, models: tuple[str, str], *, threads: int) -> tup
     """
     calibration = bundle.manifest.calibration
     if bundle.model_names == models and calibration is not None:
-        return bundle, f"calibrated for these two models on {calibration.n} prompts"
+        return bundle, f"calibrated: true, for these two models on {calibration.n} prompts"
     held = (files("hybridroute.demo") / "prompts.txt").read_text(encoding="utf-8")
     prompts = [line for line in held.splitlines() if line.strip()]
     source = "hybridroute demo, its packaged prompts"
     own = with_own_quantiles(bundle, bundle.scorer(threads=threads), prompts, source=source)
     return own.bundle, f"shares measured on {own.n} packaged prompts"
+
+
+def takes_dial(client: HybridClient) -> bool:
+    """Whether the dial has something to turn; on a flat calibration a share stands for it.
+
+    The client is one that was given no setting.
+    """
+    return client.cost_advantage is None
 
 
 def answers(
@@ -109,6 +117,7 @@ def answers(
     HybridRouteError
         If a query cannot be answered.
     """
+    turns = takes_dial(client)
     for query in queries:
         start = perf_counter()
         parts: list[str] = []
@@ -119,7 +128,8 @@ def answers(
             temperature=0.0,
             seed=SEED,
             stream=True,
-            dial=dial,
+            dial=dial if turns else None,
+            cost_advantage=None if turns else 1.0 - dial,
         ) as stream:
             for chunk in stream:
                 model = chunk.model
@@ -141,8 +151,10 @@ def requested_share(client: HybridClient, dial: float) -> float:
     """The cost advantage that a dial setting asks for.
 
     It is read off the calibration where there is one for the client's arms; without one a dial is
-    by definition the share of queries for the cloud.
+    by definition the share of queries for the cloud, and with a flat one it is taken for that.
     """
+    if not takes_dial(client):
+        return 1.0 - dial
     expected = client.expect(dial=dial).cost_advantage
     return 1.0 - dial if expected is None else expected
 

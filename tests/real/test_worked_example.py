@@ -17,6 +17,7 @@ pytestmark = pytest.mark.real
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "train_your_pair"
 PROMPTS = 40
+QUERIES = ("Name a colour.", "Who painted the Mona Lisa?", "What is 17 plus 25?")
 SMALLER = {
     "--n": "2",
     "--max-tokens": {"sample": "8", "train": "32"},
@@ -49,7 +50,11 @@ def smaller(words: list[str], encoder: Path) -> list[str]:
         value = found.get(words[0]) if isinstance(found, dict) else found
         if value is not None:
             held[place + 1] = value
-    return [*held, "--encoder", str(encoder), "--weights", "fp32"] if words[0] == "train" else held
+    more = {
+        "train": ["--encoder", str(encoder), "--weights", "fp32"],
+        "demo": ["--queries", "queries.txt", "--max-tokens", "8", "--json"],
+    }
+    return [*held, *more.get(words[0], [])]
 
 
 def test_the_pages_commands_run_in_their_order(tmp_path: Path) -> None:
@@ -60,9 +65,10 @@ def test_the_pages_commands_run_in_their_order(tmp_path: Path) -> None:
     (tmp_path / "quality.py").write_text(
         (EXAMPLE / "quality.py").read_text(encoding="utf-8"), encoding="utf-8"
     )
+    (tmp_path / "queries.txt").write_text("\n".join(QUERIES), encoding="utf-8")
     encoder = tiny_deberta(tmp_path / "encoder", layers=1)
     commands = page_commands()
-    assert [words[0] for words in commands] == ["sample", "label", "train", "evaluate", "ask"]
+    assert [words[0] for words in commands] == ["sample", "label", "train", "evaluate", "demo"]
     for words in commands:
         done = run(*smaller(words, encoder), cwd=tmp_path, timeout=300)
         assert done.returncode == 0, (words, done.stderr)
@@ -70,4 +76,11 @@ def test_the_pages_commands_run_in_their_order(tmp_path: Path) -> None:
     assert len(table) == PROMPTS
     assert table[0]["metric"]["name"] == "bertscore"
     assert (tmp_path / "page" / "report.html").is_file()
-    assert done.stdout.strip()
+    *answers, summary = (json.loads(line) for line in done.stdout.splitlines())
+    assert [one["query"] for one in answers] == list(QUERIES)
+    for one in answers:
+        assert one["calibrated"] is True
+        assert one["reason"] in ("score_at_or_above_threshold", "score_below_threshold")
+        assert one["arm"] == ("edge" if one["score"] >= one["threshold"] else "cloud")
+        assert one["model"] in ("smollm2-135m", "gemma3-270m")
+    assert summary["calibrated"] is True
