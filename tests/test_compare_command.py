@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from cli_run import run
 from routereval_file import routereval_dict, write_routereval
+from tiny_encoder import EASY, HARD, tiny_bert
+
+from hybridroute.edge_runtime.bundle import Bundle
 
 HIDDEN = ("torch", "transformers")
 
@@ -67,3 +70,70 @@ def test_a_fine_tuned_estimator_is_left_out_where_there_are_no_texts(
     found = json.loads(done.stdout)
     assert [one["name"] for one in found["estimators"]] == ["random"]
     assert "embeddings alone" in found["protocol"]["notes"][0]
+
+
+def rows_of(arm: str, n: int = 150) -> str:
+    """One arm's outcomes in a file of its own: ``poet`` is good at greetings, ``prover`` at proofs,
+    ``sage`` at both."""
+    lines = []
+    for at in range(n):
+        word = EASY if at % 2 else HARD
+        good = {"poet": at % 2, "prover": 1 - at % 2, "sage": 1}[arm]
+        held = {"quality": float(good if at % 7 else 1 - good), "cost_usd": 0.02}
+        prompt = f"{word} {word} number {at}"
+        lines.append(json.dumps({"id": f"{arm}-{at}", "prompt": prompt, "arms": {arm: held}}))
+    return "\n".join(lines)
+
+
+def test_from_one_file_an_arm_to_a_bundle_that_is_judged(tmp_path: Path) -> None:
+    """Texts, encoder, stated prices, page, and the winner's own settings in its bundle."""
+    encoder = tiny_bert(tmp_path / "encoder")
+    for arm in ("poet", "prover", "sage"):
+        (tmp_path / f"{arm}.jsonl").write_text(rows_of(arm))
+    files = ("poet.jsonl", "prover.jsonl", "sage.jsonl")
+    asked = ("--estimators", "knn", "--seeds", "3", "--encoder", str(encoder), "--max-tokens", "32")
+    priced = ("--cost", "poet=0.001", "--cost", "prover=0.002")
+    cache = str(tmp_path / "cache")
+    given = ("compare", "--outcomes", *files, *asked, *priced, "--save", "bundle", "--json")
+    done = run(*given, cwd=tmp_path, HYBRIDROUTE_CACHE=cache)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["protocol"]["objective"] == "aiq"
+    (knn,) = found["estimators"]
+    assert knn["route_ms"] > 0.0
+    assert {arm["name"]: round(arm["cost"], 3) for arm in found["arms"]} == {
+        "poet": 0.001,
+        "prover": 0.002,
+        "sage": 0.02,
+    }
+    bundle = Bundle.load(Path(tmp_path / found["bundle"]))
+    assert bundle.manifest.pool is not None
+    usual = max(set(knn["setting"]), key=knn["setting"].count)
+    assert bundle.manifest.pool.estimator == usual.replace("k ", "knn-")
+    judged = run("evaluate", "--bundle", "bundle", "--outcomes", *files, "--json", cwd=tmp_path)
+    assert judged.returncode == 0, judged.stderr
+    assert json.loads(judged.stdout)["n_seen_in_training"] > 0
+
+
+def test_what_was_found_is_told_where_the_bundle_cannot_be_made(tmp_path: Path) -> None:
+    encoder = tiny_bert(tmp_path / "encoder")
+    rows = [
+        json.dumps(
+            {
+                "id": str(at),
+                "prompt": f"word {at}",
+                "arms": {"a": {"quality": 1}, "b": {"quality": 1}},
+            }
+        )
+        for at in range(80)
+    ]
+    (tmp_path / "equal.jsonl").write_text("\n".join(rows))
+    done = run(
+        *("compare", "--outcomes", "equal.jsonl", "--estimators", "length", "--seeds", "3"),
+        *("--encoder", str(encoder), "--max-tokens", "16", "--save", "bundle", "--json"),
+        cwd=tmp_path,
+        HYBRIDROUTE_CACHE=str(tmp_path / "cache"),
+    )
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["winner"] == "length"
+    assert "nothing to learn" in done.stderr
