@@ -43,7 +43,10 @@ def _new_id() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmEstimate:
-    """What a pool's router says of one arm.
+    """What the router says of one arm.
+
+    Of two arms that is the edge's score, charged the threshold, and 0 for the cloud, charged
+    nothing: the edge's utility is at least the cloud's where score >= threshold.
 
     Parameters
     ----------
@@ -52,7 +55,7 @@ class ArmEstimate:
     uncertainty : float or None
         Its standard error, where the router knows one.
     charge : float
-        What the setting takes off for the expected cost, in the same units.
+        What the setting takes off, of a pool for the expected cost, in the same units.
     """
 
     mean: float
@@ -61,7 +64,7 @@ class ArmEstimate:
 
     @property
     def utility(self) -> float:
-        """The arm with the largest of these answers."""
+        """The arm with the largest of these answers, the cheapest of equals."""
         return self.mean - self.charge
 
 
@@ -86,8 +89,7 @@ class Decision:
     threshold : float or None
         Of two arms: edge if score >= threshold.
     estimates : mapping of str to ArmEstimate
-        Of a pool: what its router says of each arm, left-out ones too; empty if nothing had to be
-        scored.
+        What the router says of each arm, left-out ones too; empty if nothing had to be scored.
     setting_kind : {"dial", "threshold", "cost_advantage", "cost_weight", "budget_usd", "promise"}
         How much to spend was asked for in this way.
     dial, cost_advantage, cost_weight, budget_usd : float or None

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cli_run import run
 
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.readers.plain_pickle import array_of, read_plain_pickle
@@ -87,6 +88,19 @@ def test_a_hostile_pickle_is_refused_and_runs_nothing(
         pytest.skip("this protocol cannot even write it")
     with pytest.raises(DataError, match="is refused"):
         read_plain_pickle(written(tmp_path, data))
+    assert not touched.exists()
+
+
+def test_the_command_line_refuses_one_in_a_line(tmp_path: Path) -> None:
+    touched = tmp_path / "touched"
+    call = _Calls(os.system, f"touch {touched}")
+    path = tmp_path / "arc_router_dataset.pkl"
+    path.write_bytes(pickle.dumps({"easy": call}))
+    done = run("compare", "--outcomes", path.name, "--json", cwd=tmp_path, without=("torch",))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "system, which is no plain data" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
     assert not touched.exists()
 
 

@@ -52,6 +52,20 @@ def test_edge_if_score_reaches_the_threshold(score: str, arm: str, reason: str) 
     assert decision.latency_ms >= decision.score_ms
 
 
+@pytest.mark.parametrize("score", [0.0, 0.3, 0.5, 0.7, 1.0])
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 1.01])
+def test_of_two_arms_the_estimates_say_what_the_threshold_does(
+    score: float, threshold: float
+) -> None:
+    decision = _decide(_router(), f"{score} text", threshold=threshold)
+    edge, cloud = decision.estimates["edge"], decision.estimates["cloud"]
+    assert (edge.mean, edge.charge) == (score, threshold)
+    assert (cloud.mean, cloud.charge) == (0.0, 0.0)
+    best = max(decision.estimates, key=lambda name: decision.estimates[name].utility)
+    assert best == decision.arm == ("edge" if score >= threshold else "cloud")
+    assert list(decision.to_dict()["estimates"]) == ["edge", "cloud"]
+
+
 def test_above_one_even_a_perfect_score_goes_to_the_cloud() -> None:
     assert _decide(_router(), "1.0 text", threshold=1.01).arm == "cloud"
     assert _decide(_router(), "0.0 text", threshold=0.0).arm == "edge"
