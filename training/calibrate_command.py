@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybridroute.cli.options import DropName
+from hybridroute.training.calibrate_usage import check_usage
 from hybridroute.training.outcome_options import Aliases, Json, More, read_table
 
 if TYPE_CHECKING:
@@ -57,21 +59,24 @@ def calibrate(
         typer.Option(help="Most quality to lose on average.", rich_help_panel=_LABELLED),
     ] = None,
     drop_kind: Annotated[
-        DropName,
+        DropName | None,
         typer.Option(
-            help="What --max-drop is a share of: nothing, the cloud's quality, or the gap (1 - "
-            "PGR).",
+            help="What --max-drop is a share of: nothing (by default), the cloud's quality, or "
+            "the gap (1 - PGR).",
             rich_help_panel=_LABELLED,
         ),
-    ] = DropName.ABSOLUTE,
-    confidence: Annotated[float, typer.Option(rich_help_panel=_LABELLED)] = 0.9,
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(help="Of --max-drop, 0 to 1; 0.9 if not said.", rich_help_panel=_LABELLED),
+    ] = None,
     quality_range: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="LOW,HIGH: the least and largest a quality can ever be.",
+            help="LOW,HIGH: the least and largest a quality can ever be; 0,1 if not said.",
             rich_help_panel=_LABELLED,
         ),
-    ] = "0,1",
+    ] = None,
     map_scores: Annotated[
         bool,
         typer.Option(
@@ -96,24 +101,31 @@ def calibrate(
     --add (feedback on answers): the same, as far as ratings of one arm allow it. With --prompts
     (no labels): which threshold keeps which share of them on the edge, no more.
     """
-    if sum(given is not None for given in (prompts, outcomes, add)) != 1:
-        raise typer.BadParameter(
-            "give one of --outcomes (labelled), --add (feedback) and --prompts (no labels)"
-        )
+    options = {
+        "--edge": edge,
+        "--cloud": cloud,
+        "--max-drop": max_drop,
+        "--drop-kind": drop_kind,
+        "--confidence": confidence,
+        "--quality-range": quality_range,
+        "--map-scores": map_scores or None,
+        "--alias": alias or None,
+        "more files": more or None,
+    }
+    sources = {"--outcomes": outcomes, "--add": add, "--prompts": prompts}
+    check_usage(_given(sources), _given(options))
     if prompts is not None:
         from hybridroute.cli.prompt_quantiles import calibrate_on_prompts
 
         calibrate_on_prompts(prompts, out, bundle, json=json)
         return
-    limit = None
-    if max_drop is not None:
-        limit = _limit(max_drop, confidence, drop_kind)
+    limit = _limit(max_drop, confidence, drop_kind)
     if add is not None:
         from hybridroute.training.calibrate_ratings import calibrate_on_ratings
 
         calibrate_on_ratings(_opened(bundle)[0], add, limit, out, json=json)
         return
-    held_range = _range(quality_range)
+    held_range = _range(quality_range or "0,1")
     table = read_table([*(outcomes or []), *(more or [])], alias or [])
     _on_outcomes(
         table,
@@ -134,10 +146,21 @@ class _Places:
     json: bool
 
 
-def _limit(max_drop: float, confidence: float, kind: DropName) -> Limit:
+def _given(options: Mapping[str, object]) -> list[str]:
+    return [name for name, value in options.items() if value is not None]
+
+
+def _limit(max_drop: float | None, confidence: float | None, kind: DropName | None) -> Limit | None:
+    from hybridroute.promise import CONFIDENCE
     from hybridroute.training.promise.outcomes import Limit
 
-    return Limit(max_drop=max_drop, confidence=confidence, kind=kind.value)
+    if max_drop is None:
+        return None
+    return Limit(
+        max_drop=max_drop,
+        confidence=CONFIDENCE if confidence is None else confidence,
+        kind="absolute" if kind is None else kind.value,
+    )
 
 
 def _range(text: str) -> QualityRange:
@@ -159,7 +182,8 @@ def _on_outcomes(
 ) -> None:
     from hybridroute.edge_runtime.bundle import check_place
     from hybridroute.own_prompts import write_copy
-    from hybridroute.training.calibrate_output import Calibrated, say_infeasible, show
+    from hybridroute.training.calibrate_output import Calibrated, refusals, say_infeasible, show
+    from hybridroute.training.promise.fit import fit_promise
     from hybridroute.training.recalibrate import map_scores, with_promises, without_map
 
     opened, threads = _opened(places.bundle)
@@ -167,16 +191,14 @@ def _on_outcomes(
     edge, cloud = _pair(opened, names)
     if places.map_scores:
         opened = without_map(opened)
-    held = _scored(opened, table, (edge, cloud), quality_range, threads)
-    chosen = None
-    if places.map_scores:
-        mapped = map_scores(opened, held, edge, cloud)
-        opened, held, chosen = mapped.bundle, mapped.held, mapped.chosen
-    fitted = None
-    if limit is not None:
-        from hybridroute.training.promise.fit import fit_promise
-
-        fitted = fit_promise(held.rows, limit)
+    chosen = fitted = None
+    with refusals(limit, quality_range, json=places.json):
+        held = _scored(opened, table, (edge, cloud), quality_range, threads)
+        if places.map_scores:
+            mapped = map_scores(opened, held, edge, cloud)
+            opened, held, chosen = mapped.bundle, mapped.held, mapped.chosen
+        if limit is not None:
+            fitted = fit_promise(held.rows, limit)
     done = Calibrated(edge=edge, cloud=cloud, counts=held.counts, fitted=fitted, chosen=chosen)
     if fitted is not None and not fitted.feasible:
         say_infeasible(done, json=places.json)

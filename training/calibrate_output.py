@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from hybridroute.edge_runtime.promises import Promises
     from hybridroute.training.probability_fit import Chosen
     from hybridroute.training.promise.fit import Fitted
+    from hybridroute.training.promise.outcomes import Limit, QualityRange, UnsupportedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ class Calibrated:
             held["probability_map"] = {
                 "kind": "none" if found is None else found.kind,
                 "cross_validated_brier": self.chosen.errors,
-                "measured": None if found is None else plain(found.measured),
+                "measured": plain(self.chosen.measured),
             }
         return {**held, **self.counts}
 
@@ -71,6 +73,37 @@ def say_infeasible(done: Calibrated, *, json: bool) -> None:
         f"hybridroute: {done.n} outcomes do not support a drop of at most "
         f"{fitted.limit.max_drop:g} ({fitted.limit.kind}) with {fitted.limit.confidence:g} "
         f"confidence: {more}. No bundle was written"
+    )
+
+
+@contextmanager
+def refusals(limit: Limit | None, quality_range: QualityRange, *, json: bool) -> Iterator[None]:
+    """With ``json``, outcomes that cannot carry a promise are a document besides the error."""
+    from hybridroute.training.promise.outcomes import UnsupportedError
+
+    try:
+        yield
+    except UnsupportedError as exc:
+        if json:
+            _print_unsupported(exc, limit, quality_range)
+        raise
+
+
+def _print_unsupported(
+    refused: UnsupportedError, limit: Limit | None, quality_range: QualityRange
+) -> None:
+    from hybridroute.training.promise.fit import fewest_rows
+
+    # One row says nothing of the models: the least that the limit alone takes.
+    few = None if limit is None or refused.n > 1 else fewest_rows(limit, quality_range)
+    print_json(
+        {
+            **({} if limit is None else plain(limit)),
+            "feasible": False,
+            "n": refused.n,
+            "needed_n": few,
+            "reason": str(refused),
+        }
     )
 
 
@@ -125,9 +158,12 @@ def _of_limit(fitted: Fitted | None) -> list[str]:
 def _of_map(chosen: Chosen | None) -> list[str]:
     if chosen is None:
         return []
+    held = chosen.measured
     if chosen.map is None:
-        return ["No map makes the scores better probabilities on these rows; they stay."]
-    held = chosen.map.measured
+        there = (
+            "" if held is None else f" (ECE {held.ece_before:.3f}, Brier {held.brier_before:.4f})"
+        )
+        return [f"No map makes the scores better probabilities on these rows; they stay{there}."]
     measured = (
         ""
         if held is None

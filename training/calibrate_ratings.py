@@ -33,8 +33,9 @@ def calibrate_on_ratings(
     from hybridroute.edge_runtime.errors import ConfigError
     from hybridroute.own_prompts import write_copy
     from hybridroute.ratings import read_ratings
-    from hybridroute.training.calibrate_output import Calibrated, say_infeasible, show
+    from hybridroute.training.calibrate_output import Calibrated, refusals, say_infeasible, show
     from hybridroute.training.promise.fit import fit_promise
+    from hybridroute.training.promise.outcomes import QualityRange
     from hybridroute.training.promise.rated import rated_rows
 
     check_place(out)
@@ -47,7 +48,10 @@ def calibrate_on_ratings(
         (one for file in files for one in read_ratings(file)), key=lambda one: (one.at, one.id)
     )
     rated = rated_rows(ratings, bundle=bundle_name(bundle), edge=edge, cloud=cloud)
-    fitted = None if limit is None else fit_promise(rated.rows, limit)
+    fitted = None
+    if limit is not None:
+        with refusals(limit, QualityRange(), json=json):
+            fitted = fit_promise(rated.rows, limit)
     done = Calibrated(edge=edge, cloud=cloud, counts=rated.counts, fitted=fitted)
     if fitted is not None and not fitted.feasible:
         say_infeasible(done, json=json)

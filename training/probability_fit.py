@@ -37,10 +37,13 @@ class Chosen:
     """The map, or None where none is better than the score itself, and each one's squared error.
 
     ``errors`` maps ``none``, ``temperature`` and ``isotonic`` to their cross-validated Brier score.
+    ``measured`` is the choice's reliability on other rows, where there were any; without a map
+    nothing changes from before to after.
     """
 
     map: ProbabilityMap | None
     errors: dict[str, float]
+    measured: Reliability | None = None
 
 
 def choose_map(scores: ArrayLike, labels: ArrayLike, source: str) -> Chosen:
@@ -78,9 +81,11 @@ def choose_map(scores: ArrayLike, labels: ArrayLike, source: str) -> Chosen:
     return Chosen(map=found, errors={name: float(held.mean()) for name, held in off.items()})
 
 
-def reliability_of(found: ProbabilityMap, scores: ArrayLike, labels: ArrayLike) -> Reliability:
+def reliability_of(
+    found: ProbabilityMap | None, scores: ArrayLike, labels: ArrayLike
+) -> Reliability:
     """Before and after, on rows that the map was not fitted on."""
-    mapped = mapped_scores(found, scores)
+    mapped = np.asarray(scores) if found is None else mapped_scores(found, scores)
     return Reliability(
         n=len(mapped),
         ece_before=ece(scores, labels, _BINS),

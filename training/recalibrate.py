@@ -119,9 +119,10 @@ def map_scores(bundle: Bundle, held: BundleRows, edge: str, cloud: str) -> Mappe
     source = f"{int((fit & inside).sum())} outcomes of {held.table.source}"
     chosen = choose_map(scores[fit & inside], labels[fit & inside], source)
     rest = _rest(held, cut)
+    measured = reliability_of(chosen.map, scores[~fit & inside], labels[~fit & inside])
+    chosen = replace(chosen, measured=measured)
     if chosen.map is None:
         return Mapped(bundle=bundle, held=rest, chosen=chosen)
-    measured = reliability_of(chosen.map, scores[~fit & inside], labels[~fit & inside])
     found = replace(chosen.map, measured=measured)
     manifest = replace(remapped(bundle.manifest, found), schema_version=SCHEMA_VERSION)
     rows = replace(rest.rows, scores=mapped_scores(found, rest.rows.scores))

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybridroute.edge_runtime.bundle import Bundle
-from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.protocols import Scorer
 from hybridroute.training.outcomes import OutcomeTable
-from hybridroute.training.promise.outcomes import PairedOutcomes, QualityRange
+from hybridroute.training.promise.outcomes import PairedOutcomes, QualityRange, UnsupportedError
 
 Progress = Callable[[int, int], None]
 
@@ -68,7 +67,9 @@ def bundle_rows(
     Raises
     ------
     DataError
-        If no row has both arms, all were seen in training, or a quality is outside the range.
+        If no row has both arms, or a quality is outside the range.
+    UnsupportedError
+        If fewer than two rows are left.
     """
     pair = table.with_pair(edge, cloud)
     unique = pair.table.deduplicated()
@@ -78,9 +79,8 @@ def bundle_rows(
     kept = unique.table.select([at for _, at in order])
     seen = len(keys) - len(kept)
     if len(kept) < 2:
-        raise DataError(
-            f"{seen} of {len(keys)} rows were seen in training, which leaves {len(kept)}; give "
-            "outcomes of other prompts, some hundreds at least"
+        raise UnsupportedError(
+            _too_few(pair.dropped, unique.duplicates, seen, len(kept)), n=len(kept)
         )
     scorer, limit = bundle.scorer(threads=threads), bundle.manifest.unknown_token_limit
     rows, outside = paired_rows(
@@ -93,6 +93,22 @@ def bundle_rows(
         out_of_scope=outside,
         without_the_pair=pair.dropped,
         duplicates=unique.duplicates,
+    )
+
+
+def _too_few(without: int, duplicates: int, seen: int, left: int) -> str:
+    """What the rows went to, by cause; a cause without any is not named."""
+    causes = {
+        "have no quality of both arms": without,
+        "repeat a prompt": duplicates,
+        "were seen in training": seen,
+    }
+    lost = [f"{count} {cause}" for cause, count in causes.items() if count]
+    total = without + duplicates + seen + left
+    why = f" ({', '.join(lost)})" if lost else ""
+    return (
+        f"{left} of {total} outcome{'' if total == 1 else 's'} can be used{why}, too few to "
+        "conclude anything; give outcomes of other prompts, some hundreds at least"
     )
 
 

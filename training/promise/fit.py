@@ -11,17 +11,28 @@ import numpy as np
 from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD
-from hybridroute.training.curve import curve_of
+from hybridroute.training.curve import curve_of, standard_error
 from hybridroute.training.metrics import pgr_undefined
 from hybridroute.training.promise.bounds import bound_at
 from hybridroute.training.promise.lattice_sums import Floats
-from hybridroute.training.promise.outcomes import LATTICE, Limit, PairedOutcomes, Rows
+from hybridroute.training.promise.outcomes import (
+    LATTICE,
+    Limit,
+    PairedOutcomes,
+    QualityRange,
+    Rows,
+    UnsupportedError,
+)
 from hybridroute.training.promise.search import search
 
 _QUICK = 2.5
 _POWER = 1.8
 """Standard errors below the limit at which the tests certify more often than not."""
+_MARGIN = 1.5
+"""What the exact tests take of rows without any loss, over the plain count."""
 _LEAST_ADVANTAGE = 0.01
+_FIRM = 5.0
+"""Standard errors of the cloud's mean quality, for a share of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +88,10 @@ def fit_promise(rows: Rows, limit: Limit, *, quick: bool = False) -> Fitted:
     Raises
     ------
     DataError
-        If the limit is on a share of the gap and the gap is not clearly above 0, or relative on a
-        range that holds both signs.
+        If the limit is relative on a range that holds both signs, or the rows are ratings that do
+        not tell what it is a share of.
+    UnsupportedError
+        If what it is a share of, the gap or the cloud's mean quality, is not clearly off 0.
     """
     _check_meaning(rows, limit)
     found = search(rows, limit, coarser=_QUICK if quick else 1.0)
@@ -111,14 +124,14 @@ def needed_rows(rows: Rows, limit: Limit) -> int | None:
     level = limit.max_drop * _unit(rows, limit) / rows.quality_range.width
     if not level > 0.0:
         return None
-    unseen = rows.most * math.log(limit.delta) / math.log1p(-min(level, 0.999))
+    unseen = rows.most * _believed(level, limit)
     sizes, means, squares = _moments(rows)
     useful = (sizes >= _LEAST_ADVANTAGE) & (means < level)
     if not useful.any():
         return None
     spread = squares[useful] - means[useful] ** 2
     clear = (_POWER**2 * spread / (level - means[useful]) ** 2).min()
-    return math.ceil(max(1.5 * unseen, float(clear), rows.n + 1))
+    return math.ceil(max(unseen, float(clear), rows.n + 1))
 
 
 def _unit(rows: Rows, limit: Limit) -> float:
@@ -126,7 +139,7 @@ def _unit(rows: Rows, limit: Limit) -> float:
     if limit.kind == "absolute":
         return 1.0
     if limit.kind == "relative":
-        return max(abs(float(rows.cloud_q.mean())), 1e-300) if rows.sign else 1.0
+        return rows.sign * float(rows.cloud_q.mean())
     return float(rows.loss.mean()) * rows.quality_range.width
 
 
@@ -136,12 +149,36 @@ def _check_meaning(rows: Rows, limit: Limit) -> None:
             raise DataError("a share of the gap needs both arms' qualities, not ratings of one")
         undefined = pgr_undefined(curve_of(rows.scores, rows.edge_q, rows.cloud_q))
         if undefined is not None:
-            raise DataError(f"no share of the gap can be promised: {undefined}")
+            raise UnsupportedError(f"no share of the gap can be promised: {undefined}", n=rows.n)
     if limit.kind == "relative" and not rows.relative:
         raise DataError(
             "without exploration the cloud's own quality on these queries is not known, so a drop "
             "relative to it has no meaning; give an absolute limit, or explore"
         )
+    if limit.kind == "relative" and not is_off_zero(rows):
+        mean, error = float(rows.cloud_q.mean()), standard_error(rows.cloud_q)
+        raise UnsupportedError(
+            f"no relative drop can be promised: the cloud's mean quality is {mean:.4g} on {rows.n} "
+            f"outcomes, not clearly off 0 (5 SE are {_FIRM * error:.4g}), and a share of it has no "
+            "meaning. Give an absolute limit (leave --drop-kind out)",
+            n=rows.n,
+        )
+
+
+def is_off_zero(rows: Rows) -> bool:
+    """Whether the cloud's mean quality is so far from 0 that a share of it has a meaning."""
+    size = abs(float(rows.cloud_q.mean()))
+    return size > 0.0 and size >= _FIRM * standard_error(rows.cloud_q)
+
+
+def fewest_rows(limit: Limit, quality_range: QualityRange) -> int:
+    """About how many rows a limit takes where no row ever loses anything."""
+    unit = quality_range.width if limit.kind == "absolute" else 1.0
+    return _believed(limit.max_drop / unit, limit)
+
+
+def _believed(level: float, limit: Limit) -> int:
+    return math.ceil(_MARGIN * math.log(limit.delta) / math.log1p(-min(level, 0.999)))
 
 
 def _moments(rows: Rows) -> tuple[Floats, Floats, Floats]:

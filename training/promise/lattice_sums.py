@@ -1,4 +1,4 @@
-"""Exact tails and quantiles of sums of n independent steps of -1, 0 or +1, and of binomial counts."""
+"""Exact tails and quantiles of sums of n steps of -1, 0 or +1, and of binomial counts."""
 
 from __future__ import annotations
 
@@ -77,15 +77,20 @@ def lower_tail(n: int, plus: Floats, minus: Floats, at: Counts) -> Floats:
     step = max(1, _CELLS // max(1, int(count.max(initial=1))))
     for start in range(0, len(plus), step):
         part = slice(start, start + step)
-        most = int(count[part].max())
-        found[part] = _tails(n, plus[part], minus[part], at[part], window[part], most)
+        # Shape (m, 1) and (frequencies,): a frequency is 2 pi of these over the window.
+        frequency = np.arange(1, int(count[part].max(initial=1)) + 1)
+        places = (window[part, None], frequency)
+        found[part] = _tails(n, plus[part], minus[part], at[part], places)
     return found
 
 
-def _tails(n: int, plus: Floats, minus: Floats, at: Counts, window: Counts, most: int) -> Floats:
-    half = np.arange(1, most + 1) * (np.pi / window)[:, None]
-    # Where rows have narrower windows than others, what lies beyond their last frequency is none.
-    known = 2 * np.arange(1, most + 1) < window[:, None]
+def _tails(
+    n: int, plus: Floats, minus: Floats, at: Counts, places: tuple[Counts, Counts]
+) -> Floats:
+    window, frequency = places[0][:, 0], places[1]
+    half = np.pi * frequency / places[0]
+    # A row with a narrower window than others has fewer frequencies.
+    known = 2 * frequency < places[0]
     drift, both = (plus - minus)[:, None], (plus + minus)[:, None]
     half_sine, sine = np.sin(half), np.sin(2.0 * half)
     rest = np.maximum(1.0 - both, 0.0)

@@ -73,6 +73,21 @@ class Limit:
         return 1.0 - self.confidence
 
 
+class UnsupportedError(DataError):
+    """The outcomes cannot carry the promise asked for, and nothing is wrong with them else.
+
+    Parameters
+    ----------
+    message : str
+    n : int
+        Outcomes there are.
+    """
+
+    def __init__(self, message: str, *, n: int) -> None:
+        super().__init__(message)
+        self.n = n
+
+
 class Rows(Protocol):
     """What a promise is fitted on: see :class:`PairedOutcomes` and ``rated.WeightedOutcomes``."""
 

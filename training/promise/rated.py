@@ -19,7 +19,7 @@ edge answered, the cloud was perfect (loss 1 - Q); where the cloud did, the edge
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -34,6 +34,7 @@ from hybridroute.training.promise.outcomes import QualityRange, places_of
 EDGE, CLOUD = "edge", "cloud"
 DRAWN = frozenset({"score_at_or_above_threshold", "score_below_threshold", "explored"})
 _FEWEST = 50
+_NAMED = 4
 _TOO_UNLIKE = 3.0
 """Standard errors by which the arms' shares of rated answers may differ."""
 
@@ -160,7 +161,7 @@ def rated_rows(ratings: Sequence[Rating], *, bundle: str, edge: str, cloud: str)
             f"({len(ratings) - len(same)} of another router, {len(same) - len(ours)} of other "
             f"models, {len(ours) - len(drawn)} not decided by the score, "
             f"{len(eligible) - len(rated)} unrated); at least {_FEWEST} are needed, and thousands "
-            "to conclude much"
+            f"to conclude much{_others(same, models)}"
         )
     if open_:
         _check_rates(eligible)
@@ -172,6 +173,20 @@ def rated_rows(ratings: Sequence[Rating], *, bundle: str, edge: str, cloud: str)
         not_by_score=len(ours) - len(drawn),
         unrated=len(eligible) - len(rated),
         without_exploration=len(drawn) - len(eligible),
+    )
+
+
+def _others(same: Sequence[Rating], models: Mapping[str, str]) -> str:
+    """Which other models answered, and what to do of it."""
+    found = sorted({(one.arm, one.model) for one in same if models.get(one.arm) != one.model})
+    if not found:
+        return ""
+    there = ", ".join(f"{arm} = {model}" for arm, model in found[:_NAMED])
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return (
+        f". The bundle is for edge = {models[EDGE]} and cloud = {models[CLOUD]}, and others "
+        f"answered: {there}{more}. Give the log of those two, or first calibrate the bundle for "
+        "the others with --outcomes FILE --edge NAME --cloud NAME"
     )
 
 
