@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ from typing import Any
 from hybridroute.decision_log import bundle_name
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.errors import DataError
+from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD, Calibration
 from hybridroute.setting import Setting
 from hybridroute.threshold_policy import ThresholdPolicy
 
 BY_SCORE = frozenset(
     {"score_at_or_above_threshold", "score_below_threshold", "explored", "fallback"}
 )
+_NEAR_SHARE = 0.1
+"""Of the calibration's queries, those around a score whose mean gap stands for it."""
 _WANTED = (
     "id, bundle, arm, reason, score, score_kind, calibrated, unknown_share, fallback_from, "
     "cost_usd, costs"
@@ -48,6 +52,13 @@ class Replay:
         How many more answers would be worse than the cloud's, as the scores estimate it (each
         moved to the edge counts 1 - score, each moved to the cloud takes as much away); None
         unless the bundle's scores are probabilities and its calibration is for these arms.
+    quality_lost_expected : float or None
+        How far the mean quality of all these requests would fall, in units of q, as the bundle's
+        calibration table estimates it: each moved request counts what the cloud added, on
+        average, to the tenth of the calibration's queries whose scores are nearest to its own.
+        None unless the calibration is for these arms.
+    quality_lost_from : str or None
+        The queries which that table was measured on.
     labelled : int
         Requests with a label for both the arm that was and the one that would be.
     quality_was, quality_would_be : float or None
@@ -65,6 +76,8 @@ class Replay:
     cost_usd_would_be: float | None
     unpriced: int
     worse_expected: float | None
+    quality_lost_expected: float | None
+    quality_lost_from: str | None
     labelled: int
     quality_was: float | None
     quality_would_be: float | None
@@ -82,6 +95,7 @@ class _Case:
     would_be: str
     is_fixed: bool
     score: float | None
+    is_calibrated: bool
     is_probability: bool
     costs: Mapping[str, float | None]
     labels: Mapping[str, float]
@@ -120,6 +134,7 @@ def replay(log: str | os.PathLike[str], setting: Setting, bundle: Bundle) -> Rep
         for case in cases
         if {case.was, case.would_be} <= set(case.labels)
     ]
+    lost = _lost(moved, bundle.manifest.calibration)
     return Replay(
         setting=str(setting),
         requests=len(cases),
@@ -132,6 +147,8 @@ def replay(log: str | os.PathLike[str], setting: Setting, bundle: Bundle) -> Rep
         cost_usd_would_be=sum(would_be for _, would_be in priced) if priced else None,
         unpriced=len(cases) - len(priced),
         worse_expected=_worse(moved),
+        quality_lost_expected=None if lost is None else lost / len(cases),
+        quality_lost_from=None if lost is None else _source(bundle),
         labelled=len(graded),
         quality_was=sum(was for was, _ in graded) / len(graded) if graded else None,
         quality_would_be=sum(after for _, after in graded) / len(graded) if graded else None,
@@ -145,6 +162,46 @@ def _worse(moved: list[_Case]) -> float | None:
             return None
         total += (1.0 - case.score) * (-1.0 if case.would_be == "cloud" else 1.0)
     return total
+
+
+def _lost(moved: list[_Case], calibration: Calibration | None) -> float | None:
+    """What the moves would cost in quality, summed, by the calibration's table."""
+    total = 0.0
+    for case in moved:
+        if calibration is None or case.score is None or not case.is_calibrated:
+            return None
+        gap = gap_near(calibration, case.score)
+        total += gap if case.was == "cloud" else -gap
+    return None if calibration is None else total
+
+
+def _source(bundle: Bundle) -> str | None:
+    held = bundle.manifest.calibration
+    return None if held is None else f"{held.n} queries: {held.source}"
+
+
+def gap_near(calibration: Calibration, score: float) -> float:
+    """The mean q(cloud) - q(edge) of queries near a score, read off the dial's table.
+
+    Along the table the cloud takes the queries in the order of their scores, so the quality gained
+    between two shares, over their difference, is the mean gap of the queries in between.
+    """
+    table = calibration.dial
+    thresholds = (0.0, *table.thresholds, ALL_CLOUD_THRESHOLD)
+    shares = (0.0, *table.cloud_share, 1.0)
+    quality = (calibration.edge_quality, *table.quality, calibration.cloud_quality)
+    at = _between(thresholds, shares, score)
+    low = min(max(0.0, at - _NEAR_SHARE / 2.0), 1.0 - _NEAR_SHARE)
+    gained = _between(shares, quality, low + _NEAR_SHARE) - _between(shares, quality, low)
+    return gained / _NEAR_SHARE
+
+
+def _between(places: Sequence[float], values: Sequence[float], at: float) -> float:
+    """Values between places, which do not fall, on straight lines."""
+    after = min(max(1, bisect_right(places, at)), len(places) - 1)
+    left, right = places[after - 1], places[after]
+    part = (at - left) / (right - left) if right > left else 1.0
+    return values[after - 1] + part * (values[after] - values[after - 1])
 
 
 def _cases(log: Path, setting: Setting, bundle: Bundle) -> Iterator[_Case]:
@@ -190,6 +247,7 @@ class _Again:
             would_be=would_be,
             is_fixed=is_fixed,
             score=row["score"],
+            is_calibrated=is_calibrated,
             is_probability=is_calibrated and row["score_kind"] == "label",
             costs=costs,
             labels=labels,

@@ -48,6 +48,34 @@ def test_what_another_setting_would_have_done(tmp_path: Path) -> None:
     assert (same.to_edge, same.to_cloud, same.worse_expected) == (0, 0, 0.0)
 
 
+@pytest.mark.parametrize("kind", ["label", "gap"])
+def test_the_calibration_table_estimates_the_loss(tmp_path: Path, kind: str) -> None:
+    """Up to a cloud share of .8 (scores to .9) the cloud adds .5 to each query; then it takes."""
+    path = tmp_path / "log.db"
+    held = bundle(score_kind=kind)
+    with HybridClient(held, edge=edge_arm(), cloud=cloud_arm(), threshold=0.4) as client:
+        client.log_to(path)
+        for score in SCORES:
+            client.chat.completions.create(messages=user(f"{score} text"))
+    found = replay(path, Setting(threshold=0.6), held)
+    assert found.quality_lost_expected == pytest.approx(-0.5 / 5)
+    assert found.quality_lost_from == "500 queries: test rows"
+    back = replay(path, Setting(threshold=0.0), held)
+    assert back.quality_lost_expected == pytest.approx(2 * 0.5 / 5)
+    over = replay(path, Setting(threshold=1.01), held).quality_lost_expected
+    assert over == pytest.approx(-(0.5 + 0.5 + (0.05 * 0.5 - 0.05 * 0.25) / 0.1) / 5)
+    same = replay(path, Setting(threshold=0.4), held)
+    assert same.quality_lost_expected == 0.0
+
+
+def test_without_a_calibration_for_these_arms_no_loss_is_estimated(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    _log(path, edge=edge_arm(model="other"))
+    found = replay(path, Setting(threshold=0.6), bundle())
+    assert found.to_cloud == 1
+    assert (found.quality_lost_expected, found.quality_lost_from) == (None, None)
+
+
 def test_a_dial_is_read_by_the_bundle(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     _log(path)

@@ -71,12 +71,24 @@ def _lines(found: Replay) -> list[str]:
             f"mean quality {found.quality_was:.3f} -> {found.quality_would_be:.3f} on the "
             f"{found.labelled} requests with labels"
         )
-    if found.worse_expected is None:
-        lines.append("loss not estimated: the scores are no probabilities for these arms")
-    else:
+    return [*lines, *_losses(found)]
+
+
+def _losses(found: Replay) -> list[str]:
+    lines = []
+    if found.worse_expected is not None:
         side = "more" if found.worse_expected >= 0 else "fewer"
         lines.append(
             f"by the router's scores, {abs(found.worse_expected):.1f} {side} answers would be "
             "worse than the cloud's"
         )
-    return lines
+    if found.quality_lost_expected is not None:
+        way = "fall" if found.quality_lost_expected >= 0 else "rise"
+        lines.append(
+            f"by the bundle's calibration table ({found.quality_lost_from}), mean quality would "
+            f"{way} by about {abs(found.quality_lost_expected):.3f}"
+        )
+    return lines or [
+        "loss not estimated: the bundle's calibration is not for these arms, or its scores are no "
+        "probabilities"
+    ]
