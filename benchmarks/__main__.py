@@ -10,7 +10,7 @@ from importlib import import_module
 NAMES = (
     *("import_time", "bundle_ready", "install_size", "router_speed", "first_token"),
     *("quality_speed", "sampling_speed", "frozen_heads", "pool_estimators", "server_speed"),
-    "compare_speed",
+    *("compare_speed", "promise_speed"),
 )
 
 

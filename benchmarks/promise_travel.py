@@ -1,24 +1,31 @@
-"""How far a promise travels: calibrated on one kind of queries, realised there and elsewhere.
+"""How far promises and dial settings travel: calibrated on one kind of queries, realised elsewhere.
 
 ``python -m benchmarks.promise_travel --data DIR``. The router is fitted on MMLU's train part; the
-promise is fitted on 2,000 questions of its test part, drawn by the hash of their prompt; what is
-realised is measured on the other questions of that part and on other benchmarks.
+promises and the dial's table are fitted on 2,000 questions of its test part, drawn by the hash of
+their prompt; what is realised is measured on the other questions of that part and on other
+benchmarks.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.promise_pools import PAIRS, Router, outcomes_of, read
-from hybridroute.training.promise.fit import Fitted, fit_promise
+from hybridroute.edge_runtime.grid import grid_up
+from hybridroute.training.calibrate import calibrate
+from hybridroute.training.curve import standard_error
+from hybridroute.training.promise.bounds import drop_bounds
+from hybridroute.training.promise.fit import fit_promise
 from hybridroute.training.promise.outcomes import Limit, PairedOutcomes
 
 PAIR = next(pair for pair in PAIRS if pair.name == "MMLU, Chinese -> Llama 3")
 ROWS = 2000
 ALPHAS = (0.01, 0.02, 0.05)
+DIALS = (0.25, 0.5, 0.75, 0.9)
 ELSEWHERE = {
     "ARC-C": ("routerdc/arc_challenge_train.json", "routerdc/arc_challenge_test.json"),
     "CMMLU": ("routerdc/cmmlu_test.json",),
@@ -39,22 +46,45 @@ def main() -> None:
     places = {"MMLU, other questions": outcomes_of(router, table.select(order[ROWS:]), PAIR)}
     for name, files in ELSEWHERE.items():
         places[name] = outcomes_of(router, read(data, files, PAIR.edge, PAIR.cloud), PAIR)
+    held = {"**the calibration rows**": rows, **places}
+    _promises(rows, held)
+    _dials(rows, held)
+
+
+def _promises(rows: PairedOutcomes, places: Mapping[str, PairedOutcomes]) -> None:
     print("| asked | measured on | n | stay on the edge | drop |\n| --- | --- | --- | --- | --- |")
     for alpha in ALPHAS:
-        fitted = fit_promise(rows, Limit(max_drop=alpha))
-        _row(fitted, "**the calibration rows**", rows)
+        threshold = fit_promise(rows, Limit(max_drop=alpha)).threshold
         for name, held in places.items():
-            _row(fitted, name, held)
+            print(f"| {alpha:.0%} | {_realised(threshold, name, held)} |")
 
 
-def _row(fitted: Fitted, name: str, rows: PairedOutcomes) -> None:
-    on_edge = rows.scores >= fitted.threshold
-    loss = np.where(on_edge, rows.cloud_q - rows.edge_q, 0.0)
+def _dials(rows: PairedOutcomes, places: Mapping[str, PairedOutcomes]) -> None:
+    """Recovered is (q_routed - q_edge) / (q_cloud - q_edge): what the dial asks for, nearly."""
+    print("\n| dial | measured on | n | stay on the edge | drop | bound | gap | recovered |")
+    print(f"|{' --- |' * 8}")
+    table = calibrate(rows.scores, rows.edge_q, rows.cloud_q, "calibration rows").dial
+    for dial in DIALS:
+        threshold = table.thresholds[grid_up(dial)]
+        bound = float(drop_bounds(rows, [threshold], Limit(max_drop=ALPHAS[0]))[0])
+        for name, held in places.items():
+            shown = f"{bound:.1%}" if held is rows else ""
+            cells = (_realised(threshold, name, held), shown, *_recovered(threshold, held))
+            print(f"| {dial:g} | {' | '.join(cells)} |")
+
+
+def _realised(threshold: float, name: str, rows: PairedOutcomes) -> str:
+    on_edge = rows.scores >= threshold
+    loss = np.where(on_edge, rows.loss, 0.0)
     error = loss.std(ddof=1) / np.sqrt(rows.n)
-    print(
-        f"| {fitted.limit.max_drop:.0%} | {name} | {rows.n:,} | {on_edge.mean():.0%} | "
-        f"{loss.mean():.1%} ± {error:.1%} |"
-    )
+    return f"{name} | {rows.n:,} | {on_edge.mean():.0%} | {loss.mean():.1%} ± {error:.1%}"
+
+
+def _recovered(threshold: float, rows: PairedOutcomes) -> tuple[str, str]:
+    """The gap, and the share of it that is recovered where it is above two standard errors."""
+    gap, error = float(rows.loss.mean()), standard_error(rows.loss)
+    lost = float(np.where(rows.scores >= threshold, rows.loss, 0.0).mean())
+    return f"{gap:.1%} ± {error:.1%}", f"{1.0 - lost / gap:.0%}" if gap > 2.0 * error else "-"
 
 
 if __name__ == "__main__":
