@@ -27,6 +27,7 @@ from hybridroute.training.report_page.contents import Report
 from hybridroute.training.report_page.files import check_report_place, write_report
 from hybridroute.training.report_page.page import page_of
 from hybridroute.training.report_page.rendering import Drawn
+from hybridroute.training.rows_seen import CALIBRATION_HASHES
 
 SECTIONS = (
     *("summary", "drop", "routers", "gap-difference", "dial", "domains"),
@@ -223,7 +224,7 @@ def test_the_baselines_learn_from_what_the_router_learnt_from(
     table = fractional_table(60)
     hashes = table.prompt_hashes()
     bundle = _bundle(tmp_path / "a", training_hashes=hashes[:25])
-    other = _bundle(tmp_path / "b", training_hashes=hashes[20:30])
+    other = _bundle(tmp_path / "b", training_hashes=hashes[20:30], seed=3)
     report = report_of(bundle, judged_of(bundle, table), Wanted(against=(("det", other),)))
     names = [line.name for line in report.lines]
     assert names == [THIS, "det", "kNN, k = 5", "length", "random", "oracle"]
@@ -236,6 +237,30 @@ def test_the_baselines_learn_from_what_the_router_learnt_from(
     assert given.notes == (
         "The baselines learn from 25 rows given for it, none of them judged here",
     )
+
+
+def test_a_router_of_the_same_scores_is_named(tmp_path: Path) -> None:
+    """Its line lies on the judged one's."""
+    first, twin = _bundle(tmp_path / "a"), _bundle(tmp_path / "b")
+    other = _bundle(tmp_path / "c", seed=3)
+    wanted = Wanted(against=(("twin", twin), ("other", other)))
+    notes = report_of(first, judged_of(first, fractional_table(20)), wanted).notes
+    said = [note for note in notes if "same scores" in note]
+    assert said == ["twin gives these rows the same scores as this router"]
+
+
+def test_rows_that_set_the_dial_are_named(tmp_path: Path) -> None:
+    table = fractional_table(60)
+    bundle = _bundle(tmp_path / "a")
+    qualities = table.mean_quality(EDGE), table.mean_quality(CLOUD)
+    held = calibrate(bundle.scorer().score(table.texts()), *qualities, "rows")
+    facts = {CALIBRATION_HASHES: table.prompt_hashes()[:4]}
+    bundle = _bundle(tmp_path / "a", training=facts, calibration=held)
+    report = report_of(bundle, judged_of(bundle, table), Wanted())
+    assert report.n_seen_in_calibration == 4
+    blank = Drawn(alt="", light=PNG, dark=PNG)
+    names = ("drop", "gap", "labels", "shift", "reliability")
+    assert "for which 4 of these rows were used" in page_of(report, dict.fromkeys(names, blank))
 
 
 def test_where_all_were_seen_the_page_warns(tmp_path: Path) -> None:

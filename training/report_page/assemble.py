@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,6 +37,7 @@ from hybridroute.training.report_page.series import (
     refused_relative,
     usual_resamples,
 )
+from hybridroute.training.rows_seen import count_seen_in_calibration
 
 THIS = "this router"
 _TAKEN = frozenset({THIS, "random", "oracle", "length"})
@@ -107,6 +108,7 @@ def report_of(bundle: Bundle, judged: Judged, wanted: Wanted) -> Report:
         source=judged.table.source,
         n=len(rows.table),
         n_seen_in_training=int(seen.sum()),
+        n_seen_in_calibration=count_seen_in_calibration(bundle.manifest, rows.table),
         judged_on_seen=bool(seen.all()),
         left_out=judged.left_out,
         resamples=len(rows.weights),
@@ -122,7 +124,7 @@ def report_of(bundle: Bundle, judged: Judged, wanted: Wanted) -> Report:
         labels=label_shift(rows, _fitted_t(bundle.manifest)),
         domains=domain_rows(own[0], rows, threshold),
         matrix=metric_matrix(own, rows),
-        notes=notes,
+        notes=(*notes, *_same_order(own)),
     )
 
 
@@ -212,6 +214,14 @@ def _other_routers(
     if fit is None or not len(fit):
         notes.append("length is not fitted: it sends the longer queries to the cloud")
     return tuple(routers), tuple(notes)
+
+
+def _same_order(routers: Sequence[Router]) -> Iterable[str]:
+    """Other bundles whose lines cannot be seen apart from the judged one's."""
+    first = routers[0]
+    for router in routers[1:]:
+        if np.array_equal(router.scores, first.scores):
+            yield f"{router.name} gives these rows the same scores as {first.name}"
 
 
 def _facts(name: str, bundle: Bundle) -> BundleFacts:

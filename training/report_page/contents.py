@@ -47,6 +47,8 @@ class Report:
     n_seen_in_training : int
         Rows that some bundle here was fitted or selected on. They are left out, unless that leaves
         none: ``judged_on_seen`` then says so.
+    n_seen_in_calibration : int or None
+        Judged rows that set the judged bundle's dial; None where it does not store them.
     left_out : LeftOut
         Rows that were not judged for another reason.
     judged : mapping
@@ -67,6 +69,7 @@ class Report:
     source: str
     n: int
     n_seen_in_training: int
+    n_seen_in_calibration: int | None
     judged_on_seen: bool
     left_out: LeftOut
     resamples: int

@@ -58,7 +58,7 @@ def gap_difference_png(lines: Sequence[Line], theme: Theme) -> bytes:
         _draw(axes, share, line.gap_difference, line, theme, place=place, scale=1.0)
     axes.set_xlim(0.0, 100.0)
     axes.set_xlabel("cost advantage: share answered on the edge, %")
-    axes.set_ylabel("quality-gap difference, units of q")
+    axes.set_ylabel("gap difference, units of q")
     legend(figure, axes, theme)
     return png(figure)
 
@@ -77,7 +77,9 @@ def reliability_png(held: Sequence[Reliability], theme: Theme) -> bytes:
         labels = [item.mean_label for item in one.bins]
         sizes = [12.0 + 90.0 * item.n / most for item in one.bins]
         colour = colours[place % len(colours)]
-        axes.plot(scores, labels, color=colour, linewidth=1.2, label=shown_name(one.name))
+        # The first is wider, so that it shows where another has the same scores.
+        width = 1.2 if place else 3.0
+        axes.plot(scores, labels, color=colour, linewidth=width, label=shown_name(one.name))
         axes.scatter(scores, labels, s=sizes, color=colour, edgecolors=theme.paper, zorder=3)
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(0.0, 1.0)
@@ -154,8 +156,11 @@ def _draw(
     colour, width, dashes = _style(line, theme, place)
     middle, low, high = ([scale * value for value in part] for part in _parts(held))
     if line.kind != "end":
-        alpha = 0.18 if line.kind == "this" else 0.10
+        # Faint, with an edge: six bands over each other would be one grey.
+        alpha = 0.14 if line.kind == "this" else 0.04
         axes.fill_between(share, low, high, color=colour, alpha=alpha, linewidth=0)
+        for edge in (low, high):
+            axes.plot(share, edge, color=colour, linewidth=0.6, alpha=0.55, linestyle=dashes)
     axes.plot(
         share,
         middle,
@@ -163,7 +168,8 @@ def _draw(
         linewidth=width,
         linestyle=dashes,
         label=shown_name(line.name),
-        zorder=5 if line.kind == "this" else 3,
+        # Other bundles are thinner and on top: a router of the same scores hides nothing.
+        zorder={"this": 4, "bundle": 5}.get(line.kind, 3),
     )
 
 
