@@ -21,6 +21,7 @@ from hybridroute.training.outcome_options import (
 if TYPE_CHECKING:
     from hybridroute.edge_runtime.bundle import Bundle
     from hybridroute.training.judge import Judged
+    from hybridroute.training.outcomes import OutcomeTable
     from hybridroute.training.report_page.assemble import Wanted
 
 _REPORT = "Report"
@@ -80,32 +81,47 @@ def evaluate(
 
     if report is None and (against or fit_outcomes or dial is not None):
         raise typer.BadParameter("--against, --fit-outcomes and --dial need --report FOLDER")
-    aliases = alias or []
     others = [named(text, "--against", "FOLDER") for text in against or []]
     if report is not None:
         _check_place(report)
     opened = open_bundle(bundle)
-    paths = [*outcomes, *(more or [])]
+    paths, aliases = [*outcomes, *(more or [])], alias or []
     if opened.manifest.pool is not None:
         _refuse_pair_options(edge, cloud, against, fit_outcomes, dial)
         from hybridroute.training.pool.evaluate_pool import evaluate_pool
 
         evaluate_pool(opened, read_table(paths, aliases), report, threads=threads, json=json)
         return
-    from hybridroute.training.judge import evaluate_judged, judged_rows
     from hybridroute.training.report_page.assemble import Wanted
 
-    edge, cloud = both_arms(edge, cloud)
-    beside = tuple((name, open_pair_bundle(Path(place))) for name, place in others)
-    table = read_table(paths, aliases)
-    fit = read_table(fit_outcomes, aliases) if fit_outcomes else None
-    wanted = Wanted(against=beside, fit=fit, dial=dial, threads=threads)
-    judged = judged_rows(opened, table, edge, cloud, threads=threads)
-    found = evaluate_judged(opened, judged)
+    arms = both_arms(edge, cloud)
+    wanted = Wanted(
+        against=tuple((name, open_pair_bundle(Path(place))) for name, place in others),
+        fit=read_table(fit_outcomes, aliases) if fit_outcomes else None,
+        dial=dial,
+        threads=threads,
+    )
+    _evaluate_pair(opened, read_table(paths, aliases), arms, wanted, report, json=json)
+
+
+def _evaluate_pair(
+    bundle: Bundle,
+    table: OutcomeTable,
+    arms: tuple[str, str],
+    wanted: Wanted,
+    report: Path | None,
+    *,
+    json: bool,
+) -> None:
+    from hybridroute.training.judge import evaluate_judged, judged_rows
+
+    edge, cloud = arms
+    judged = judged_rows(bundle, table, edge, cloud, threads=wanted.threads)
+    found = evaluate_judged(bundle, judged)
     if report is not None:
-        found["report"] = str(_report(opened, judged, wanted, report))
+        found["report"] = str(_report(bundle, judged, wanted, report))
     if json:
-        print_json({"bundle": str(opened.path), "edge": edge, "cloud": cloud, **found})
+        print_json({"bundle": str(bundle.path), "edge": edge, "cloud": cloud, **found})
     else:
         _show_evaluation(found)
 

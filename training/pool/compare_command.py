@@ -10,21 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybridroute.cli.output import print_json, progress
-from hybridroute.training.outcome_options import Aliases, Json, More, Outcomes, named, read_table
+from hybridroute.training.outcome_options import Aliases, Json, More, Outcomes, read_table
 from hybridroute.training.pool.compare_options import (
     AverageName,
     HoldOutName,
     ObjectiveName,
     finite,
     objective_of,
-    usd,
 )
+from hybridroute.training.pool.train_command import costs_of
 
 if TYPE_CHECKING:
     from hybridroute.training.fit_config import FitConfig, Precision
     from hybridroute.training.judging.comparison import Comparison
     from hybridroute.training.judging.contest import Contest
-    from hybridroute.training.judging.folds import HeldOut
     from hybridroute.training.judging.reading import Given
     from hybridroute.training.judging.records import Records
     from hybridroute.training.judging.rounds import Timer
@@ -128,11 +127,7 @@ def compare(
         encoder=encoder, max_tokens=max_tokens, epochs=epochs, precision=_precision(names)
     )
     contenders = contenders_of(names, fine_tuning=config)
-    prices = {
-        name: usd(text, held)
-        for text in cost or []
-        for name, held in [named(text, "--cost", "USD")]
-    }
+    prices = costs_of(cost)
     given = _given([*outcomes, *(more or [])], test, arms, alias or [], pool)
     if save is not None and given.outcomes is None:
         raise typer.BadParameter("a bundle needs outcomes with prompts", param_hint="--save")
@@ -140,9 +135,8 @@ def compare(
         given.train, given.test, prices=prices or None, keep_duplicates=keep_duplicates
     )
     queries, timer = _embedded(given, records, encoder, max_tokens)
-    held_out: HeldOut = "given" if records.test is not None else hold_out.value
     plan = Plan(
-        held_out=held_out,
+        held_out="given" if records.test is not None else hold_out.value,
         seeds=seeds,
         average=average.value,
         objective=objective_of(objective),
@@ -152,15 +146,14 @@ def compare(
     ended = contest(
         records, queries, contenders, plan, standing=standing_beside(names), on_step=progress
     )
-    found = ended.found
-    places = {} if report is None else {"report": _report(found, report)}
+    places = {} if report is None else {"report": _report(ended.found, report)}
     failed = None
     if save is not None and given.outcomes is not None:
         try:
             places["bundle"] = _save(given.outcomes, ended, save, costs=prices, config=config)
         except HybridRouteError as exc:
             failed = exc  # what was found is told first: it took longer
-    _show(found, given.notes, places, json=json)
+    _show(ended.found, given.notes, places, json=json)
     if failed is not None:
         raise failed
 

@@ -50,11 +50,3 @@ def finite(reference: float | None) -> float | None:
             f"{reference} is no mean quality; give a number", param_hint="--reference"
         )
     return reference
-
-
-def usd(text: str, held: str) -> float:
-    """The number of ``ARM=USD``; wrong usage where it is none."""
-    try:
-        return float(held)
-    except ValueError as exc:
-        raise typer.BadParameter(f"{text!r} is not ARM=USD", param_hint="--cost") from exc
