@@ -17,7 +17,7 @@ from benchmarks.rounds import interleaved
 from benchmarks.table import Report
 from hybridroute import CallableArm, HybridClient, Promise
 from hybridroute.edge_runtime.bundle import Bundle, default_bundle_path
-from hybridroute.edge_runtime.protocols import Assessment, Scorer
+from hybridroute.edge_runtime.protocols import Assessment, ScoreKind, Scorer
 from hybridroute.training.calibrate import calibrate
 from hybridroute.training.promise.outcomes import PairedOutcomes, QualityRange
 from hybridroute.training.promise.table import promise_table
@@ -35,7 +35,7 @@ MESSAGES = [{"role": "user", "content": "How far is the moon?"}]
 class ConstantScorer:
     """Scores every text alike, in no time."""
 
-    score_kind = "gap"
+    score_kind: ScoreKind = "gap"
 
     def score(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """All the same."""
@@ -51,7 +51,12 @@ class ConstantBundle(Bundle):
 
     __slots__ = ()
 
-    def scorer(self, *, threads: int = 2, spins: bool = True) -> Scorer:  # noqa: ARG002
+    def scorer(  # type: ignore[override]  # the router takes any Scorer
+        self,
+        *,
+        threads: int = 2,  # noqa: ARG002
+        spins: bool = True,  # noqa: ARG002
+    ) -> Scorer:
         """A constant one."""
         return ConstantScorer()
 
