@@ -33,9 +33,9 @@ def read_routerdc(path: Path) -> OutcomeTable:
     held = _load(path)
     records, missing = [], 0
     for number, item in enumerate(held, 1):
-        question, scores, extra = _record(f"{path} record {number}", item)
-        stated = {name: score for name, score in scores.items() if score is not None}
-        missing += len(scores) - len(stated)
+        question, given, extra = _record(f"{path} record {number}", item)
+        stated = {name: score for name, score in given.items() if score is not None}
+        missing += len(given) - len(stated)
         records.append((question, stated, extra))
     all_scores = (score for _, scores, _ in records for score in scores.values())
     pass_rates = all(_is_tenth(score) for score in all_scores)
