@@ -28,7 +28,8 @@ class PoolArm:
     model : str
         What is compared with the configured arm's model.
     quality : float
-        Mean q on the calibration rows.
+        Mean q on the calibration rows; on earlier ones, where nobody has judged the choices and
+        the rows hold no outcome of the arm.
     base_usd, usd_per_character : float
         The expected cost of a query, in US dollars: ``base_usd + usd_per_character *`` the
         characters of its routed text. Not negative.
@@ -58,7 +59,8 @@ class WeightTable:
     cost_weight : tuple of float
         Units of the estimate given up for a US dollar. Not negative, finite.
     cost_usd, quality : tuple of float
-        Expected means of a query, on the calibration rows.
+        Expected means of a query, on the calibration rows. ``quality`` is empty where nobody has
+        judged the choices.
     """
 
     cost_weight: tuple[float, ...]
@@ -67,7 +69,9 @@ class WeightTable:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            check_grid(item.name, getattr(self, item.name))
+            held = getattr(self, item.name)
+            if held or item.name != "quality":
+                check_grid(item.name, held)
         if min(self.cost_weight) < 0.0 or min(self.cost_usd) < 0.0:
             raise BundleError("a pool's table holds a negative weight or cost; make it again")
 
@@ -96,8 +100,8 @@ class Pool:
         ``dearest_usd``, or the largest weight where none is; found without qualities. Costs do not
         rise, weights do not fall.
     flat : bool
-        There is nothing to turn: no setting is measurably better than the cheapest arm, or all
-        arms cost the same. ``flat_reason`` says which.
+        There is no dial to turn: no setting is measurably better than the cheapest arm, all arms
+        cost the same, or nobody has judged the choices. ``flat_reason`` says which.
     """
 
     estimator: str
@@ -117,5 +121,7 @@ class Pool:
             raise BundleError(f"a pool of arms named {names}; it needs two or more different names")
         if self.best_single not in names:
             raise BundleError(f"best_single is {self.best_single!r}; the arms are {names}")
+        if not self.flat and not (self.dial.quality and self.advantage.quality):
+            raise BundleError("a pool with a dial states no qualities; make the bundle again")
         check_rising("advantage.cost_weight", self.advantage.cost_weight)
         check_rising("advantage.cost_usd", tuple(-cost for cost in self.advantage.cost_usd))

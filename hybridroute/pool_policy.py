@@ -78,18 +78,19 @@ class PoolPolicy:
         if not self.calibrated:
             return Expectation(setting=setting, calibrated=False, reason=self._why_null())
         table, at = self._entry(setting, weight)
-        cost, quality = table.cost_usd[at], table.quality[at]
-        dearest = self._pool.dearest_usd
+        cost, dearest = table.cost_usd[at], self._pool.dearest_usd
+        quality = table.quality[at] if table.quality else None
+        why = "a pool's calibration holds no standard error for a relative drop"
         return Expectation(
             setting=setting,
             calibrated=True,
             cost_advantage=1.0 - cost / dearest if dearest > 0.0 else None,
             cost_usd=cost,
             quality=quality,
-            quality_drop=self._pool.arms[-1].quality - quality,
+            quality_drop=None if quality is None else self._pool.arms[-1].quality - quality,
             n=self._pool.n,
             source=self._pool.source,
-            reason="a pool's calibration holds no standard error for a relative drop",
+            reason=why if quality is not None else self._pool.flat_reason,
         )
 
     def _weight(self, setting: Setting) -> float:
@@ -102,8 +103,9 @@ class PoolPolicy:
             return setting.cost_weight
         if setting.kind in ("threshold", "promise"):
             raise ConfigError(
-                f"{setting.kind} is for two arms, and this bundle routes among "
-                f"{len(self._pool.arms)}; set dial, cost_advantage, cost_weight or budget_usd"
+                f"{setting.kind} is for a router that gives two arms one score; this bundle's "
+                f"estimates each of its {len(self._pool.arms)} arms, so there is no score to "
+                "compare. Set dial, cost_advantage, cost_weight or budget_usd"
             )
         table, at = self._entry(setting, 0.0)
         return table.cost_weight[at]

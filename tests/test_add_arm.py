@@ -16,7 +16,9 @@ from tiny_encoder import EASY, HARD, tiny_bert
 
 from hybridroute.edge_runtime.bundle import MODEL, Bundle
 from hybridroute.edge_runtime.errors import BundleError, ConfigError, DataError
-from hybridroute.training.outcomes import ArmOutcome, OutcomeTable
+from hybridroute.pool_policy import PoolPolicy
+from hybridroute.routed_text import prompt_hash
+from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
 from hybridroute.training.pool.add_arm import NewArm, add_arm
 from hybridroute.training.pool.train import train_pool
 
@@ -36,7 +38,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:
 def with_scholar(n: int = 200, *, cost: float | None = 0.005, others: bool = False) -> OutcomeTable:
     """A scholar who proves everything and cannot greet."""
     rows = []
-    for row in table(2 * n).rows[n:]:
+    for row in table(2 * n + 40).rows[-n:]:
         right = float(row.prompt.startswith(HARD))  # type: ignore[union-attr]
         held = {"scholar": ArmOutcome(quality=(right,), cost_usd=None if cost is None else (cost,))}
         rows.append(replace(row, arms={**(row.arms if others else {}), **held}))
@@ -68,7 +70,10 @@ def test_an_arm_is_added_and_the_others_stay_bit_for_bit(
     assert hard > 0.8
     assert easy < 0.2
     assert facts["outcomes"] == 200
-    assert not pool.flat
+    # Without outcomes of the others on the same rows nothing is claimed of choices.
+    assert pool.flat is not others
+    assert bool(pool.dial.quality) is others
+    assert (facts["judged_on"] > 0) is others
     assert "scholar" in pool.source
     assert set(bundle.manifest.training_hashes) < set(fresh.manifest.training_hashes)
     vector = fresh.manifest.golden[0]
@@ -94,6 +99,97 @@ def test_an_arm_is_replaced_again_and_again(bundle: Bundle, tmp_path: Path) -> N
     assert found["scholar"][1] < 0.2
     assert all(found[name] == held for name, held in columns(bundle).items())
     assert len(twice.manifest.training["added_arms"]) == 2
+
+
+def noise(arms: dict[str, float], *, first: int, n: int = 300, seed: int = 0) -> OutcomeTable:
+    """Every arm is right half the time, whatever is asked."""
+    draw = np.random.default_rng(seed)
+    words = ["music", "the", "sea", "a", "king", EASY, HARD]
+    rows = []
+    for at in range(first, first + n):
+        held = {
+            name: ArmOutcome(quality=(float(draw.random() < 0.5),), cost_usd=(cost,))
+            for name, cost in arms.items()
+        }
+        text = " ".join(draw.choice(words, 6))
+        rows.append(Outcome(id=str(at), prompt=f"{text} {at}", arms=held))
+    return OutcomeTable(rows=tuple(rows), source="noise")
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_of_noise_no_gain_is_claimed(tmp_path: Path, together: bool) -> None:
+    costs = {"a": 0.001, "b": 0.002, "c": 0.004, "d": 0.008}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HYBRIDROUTE_CACHE", str(tmp_path / "cache"))
+        encoder = str(tiny_bert(tmp_path / "encoder"))
+        made, _ = train_pool(plan(encoder, tmp_path / "b", noise(costs, first=0), "knn-50"))
+    arms = {**(costs if together else {}), "n": 0.003}
+    given = noise(arms, first=1000, seed=1)
+    fresh, _ = add_arm(made, given, NewArm(name="n", model="n"), tmp_path / "fresh")
+    pool = fresh.manifest.pool
+    assert pool is not None
+    assert pool.flat
+    policy = PoolPolicy(pool, "quality", {arm.name: arm.model for arm in pool.arms})
+    expected = policy.expect(policy.default)
+    assert expected.cost_usd == pytest.approx(pool.advantage.cost_usd[0])
+    if together:
+        assert expected.quality == pytest.approx(0.5, abs=0.08)
+    else:
+        assert (expected.quality, expected.quality_drop) == (None, None)
+        assert "nobody has judged" in str(expected.reason)
+        assert "0 of a, 0 of b, 0 of c and too few of 1 more" in str(expected.reason)
+    assert all(arm.quality == pytest.approx(0.5, abs=0.15) for arm in pool.arms)
+
+
+def test_rows_that_the_router_was_fitted_on_judge_nothing(bundle: Bundle, tmp_path: Path) -> None:
+    fitted = set(bundle.manifest.training_hashes)
+    rows = [
+        replace(row, arms={**row.arms, "twin": row.arms["sage"]})
+        for row in table().rows
+        if prompt_hash(row.text) in fitted
+    ]
+    given = OutcomeTable(rows=tuple(rows), source="seen")
+    fresh, facts = add_arm(bundle, given, NewArm(name="twin", model="m"), tmp_path / "b")
+    pool = fresh.manifest.pool
+    assert pool is not None
+    assert "the 0 that the router was not fitted on" in str(pool.flat_reason)
+    assert facts["judged_on"] == 0
+
+
+def test_equal_outcomes_and_those_outside_0_and_1_are_added(bundle: Bundle, tmp_path: Path) -> None:
+    for name, quality in (("level", lambda _: 0.7), ("wide", lambda right: 100.0 * right - 300.0)):
+        rows = [
+            replace(row, arms={**row.arms, name: ArmOutcome(quality=(quality(at % 2),))})
+            for at, row in enumerate(table(480).rows[240:])
+        ]
+        given = OutcomeTable(rows=tuple(rows), source=name)
+        fresh, _ = add_arm(bundle, given, NewArm(name=name, model="m", usd=0.01), tmp_path / name)
+        pool = fresh.manifest.pool
+        assert pool is not None
+        held = next(arm for arm in pool.arms if arm.name == name)
+        assert held.quality == pytest.approx(0.7 if name == "level" else -250.0)
+        means = columns(fresh)[name][: len(TEXTS)]
+        if name == "level":
+            assert means == pytest.approx([0.7] * len(TEXTS), abs=1e-3)
+        else:
+            assert max(means) < -150.0
+            assert np.diff(pool.dial.quality).min() >= 0.0
+
+
+def test_of_conflicting_duplicates_the_first_counts(bundle: Bundle, tmp_path: Path) -> None:
+    once = with_scholar()
+    turned = [
+        replace(row, id=f"{row.id}b", arms={"scholar": replace(row.arms["scholar"], quality=(q,))})
+        for row in once.rows
+        for q in (1.0 - row.arms["scholar"].quality[0],)
+    ]
+    both = OutcomeTable(rows=(*once.rows, *turned), source="both")
+    arm = NewArm(name="scholar", model="m")
+    first, _ = add_arm(bundle, once, arm, tmp_path / "once")
+    again, facts = add_arm(bundle, both, arm, tmp_path / "both")
+    assert facts["outcomes"] == 200
+    assert (facts["duplicates"], facts["conflicting_duplicates"]) == (200, 200)
+    assert columns(again) == columns(first)
 
 
 def test_what_cannot_be_added_is_refused(bundle: Bundle, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pool_fakes import NAMES, pool, weight_table
 
-from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.edge_runtime.errors import BundleError, ConfigError
 from hybridroute.pool_policy import PoolPolicy
 from hybridroute.promise import Promise
 from hybridroute.setting import Setting
@@ -57,8 +59,29 @@ def test_a_cost_weight_needs_qualities() -> None:
     "setting", [Setting(threshold=0.5), Setting(promise=Promise(max_drop=0.1))]
 )
 def test_what_is_for_two_arms_is_refused(setting: Setting) -> None:
-    with pytest.raises(ConfigError, match="is for two arms, and this bundle routes among 3"):
+    with pytest.raises(ConfigError, match="estimates each of its 3 arms, so there is no score"):
         charges(setting)
+
+
+def test_a_pool_of_two_has_no_threshold_either() -> None:
+    two = pool(arms=pool().arms[1:])
+    with pytest.raises(ConfigError, match="gives two arms one score; .* estimates each of its 2"):
+        PoolPolicy(two, "quality", MODELS).activate(Setting(threshold=0.5))
+
+
+def test_where_nobody_has_judged_the_choices_costs_alone_are_expected() -> None:
+    bare = replace(weight_table(), quality=())
+    policy = PoolPolicy(
+        pool(flat=True, flat_reason="nobody has judged", dial=bare, advantage=bare),
+        "quality",
+        MODELS,
+    )
+    expected = policy.expect(Setting(budget_usd=0.004))
+    assert expected.cost_usd == pytest.approx(0.004)
+    assert (expected.quality, expected.quality_drop) == (None, None)
+    assert expected.reason == "nobody has judged"
+    with pytest.raises(BundleError, match="states no qualities"):
+        pool(dial=bare)
 
 
 def test_a_flat_pool_has_no_dial() -> None:

@@ -1,14 +1,15 @@
 """One more arm in a bundle, or another in its place, from a few hundred outcomes and in seconds.
 
 The encoder, the other arms' estimates and their nodes in the graph stay as they are. The new arm's
-column is a ridge regression on the state and on what the router already estimates of the other
-arms: a query that they find hard is a hard one, which a few outcomes are enough to learn.
+column, see :mod:`new_column`, is fitted on its outcomes. Settings are judged by outcomes alone, on
+rows that the router was not fitted on: an estimate that stood in for a missing outcome would judge
+itself, and the largest of several is the luckiest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.bundle import CARD, MODEL, TOKENIZER, Bundle, check_place
 from hybridroute.edge_runtime.errors import BundleError, ConfigError, DataError
+from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.edge_runtime.onnx_scorer import ESTIMATES, UNCERTAINTIES, OnnxScorer
 from hybridroute.edge_runtime.pool import Pool
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
@@ -26,20 +28,16 @@ from hybridroute.training.pool.card import pool_card
 from hybridroute.training.pool.embedding import Embedder
 from hybridroute.training.pool.expected_cost import ExpectedCost
 from hybridroute.training.pool.head_graph import HeadGraph
+from hybridroute.training.pool.judged_rows import FEWEST, JudgedRows, judged_rows
 from hybridroute.training.pool.new_bundle import PoolFacts, pool_manifest
-from hybridroute.training.pool.ridge import column_scale, ridge_nodes
-from hybridroute.training.pool.ridge_solution import RidgeSolution, ridge_solution
+from hybridroute.training.pool.new_column import Column, fit_column, left_out
+from hybridroute.training.pool.ridge import ridge_nodes
 from hybridroute.training.pool.router_graph import attach, set_aside
 from hybridroute.training.pool.score_table import ScoreTable
 
 Floats = NDArray[np.float64]
 
-BORROWED = 1.0
-"""Scale of the other arms' estimates beside a state of unit length: how little they are penalised
-for what they already tell."""
 _ADDED = "added_arms"
-_FEWEST = 20
-_FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +57,15 @@ def add_arm(
 ) -> tuple[Bundle, dict[str, Any]]:
     """Fit the arm's column on all its outcomes, calibrate the pool anew, write a bundle to ``out``.
 
-    The new arm's estimates of the calibration rows are those of fits without them, in five parts;
-    where the outcomes lack another arm of the pool, its own estimate stands in for its quality.
+    The pool is calibrated on the rows that its router was not fitted on; the new arm's estimates of
+    them are those of fits without them, in five parts. Where these rows have too few outcomes of
+    another arm the new tables hold costs alone: the bundle is flat, and says why.
 
     Returns
     -------
     bundle, facts
-        What stands in the manifest of this addition: ``arm``, ``outcomes``, ``alpha``.
+        What stands in the manifest of this addition: ``arm``, ``outcomes``, ``duplicates``,
+        ``conflicting_duplicates``, ``alpha``, ``judged_on`` (rows), ``command``.
 
     Raises
     ------
@@ -80,37 +80,52 @@ def add_arm(
     pool = _checked_pool(bundle)
     kept = [at for at, held in enumerate(pool.arms) if held.name != arm.name]
     others = tuple(pool.arms[at].name for at in kept)
-    table = _rows_of(outcomes, arm.name, others)
+    unique = outcomes.deduplicated()
+    table = _rows_of(unique.table, arm.name, others)
     cost = _costs(pool, kept, table, arm)
-    tokenizer, graph = bundle.read(TOKENIZER), bundle.read(MODEL)
-    size = bundle.manifest.max_tokens
-    known = _scorer(graph, bundle).estimate(table.texts)[0].astype(np.float64)
-    states = Embedder(graph, tokenizer.decode("utf-8"), max_tokens=size).states(table.texts)
-    quality = table.quality[:, table.arms.index(arm.name)]
-    column = fit_column(states.astype(np.float64), known[:, kept], quality, kept)
-    estimates = np.column_stack([known[:, kept], column.left_out])
+    column, estimates = _fitted(bundle, table, arm.name, kept)
     characters = np.array([len(text) for text in table.texts], dtype=np.int64)
     order = np.argsort(cost.of(characters).mean(axis=0), kind="stable")
-    held = _filled(table, (*others, arm.name), estimates).with_arms(order)
+    judged = judged_rows(
+        table,
+        {pool.arms[at].name: pool.arms[at].quality for at in kept},
+        estimates,
+        fitted=bundle.manifest.training_hashes,
+    ).with_arms(order)
     facts = {
         "arm": arm.name,
         "outcomes": len(table),
+        "duplicates": unique.duplicates,
+        "conflicting_duplicates": unique.conflicts,
         "alpha": column.solution.alpha,
+        "judged_on": 0 if judged.unjudged else len(judged.table),
         "command": command,
     }
-    fresh = _with_column(graph, column, order, len(bundle.manifest.training.get(_ADDED, ())))
+    earlier = len(bundle.manifest.training.get(_ADDED, ()))
+    fresh = _with_column(bundle.read(MODEL), column, order, earlier)
     manifest = pool_manifest(
-        _facts(bundle, pool, arm, held, facts),
+        _facts(bundle.manifest, arm, table.hashes, judged, facts),
         _scorer(fresh, bundle),
-        held,
+        judged.table,
         ExpectedCost(
             base_usd=cost.base_usd[order], usd_per_character=cost.usd_per_character[order]
         ),
-        estimates=estimates[:, order],
+        estimates=judged.estimates,
     )
-    files = {MODEL: fresh, TOKENIZER: tokenizer}
+    files = {MODEL: fresh, TOKENIZER: bundle.read(TOKENIZER)}
     card = pool_card(manifest, files).encode("utf-8")
     return Bundle.write(out, manifest, {**files, CARD: card}), facts
+
+
+def _fitted(bundle: Bundle, table: ScoreTable, arm: str, kept: list[int]) -> tuple[Column, Floats]:
+    """The arm's column, and estimates of the rows: the others' (n, others), then its left-out."""
+    tokenizer, graph = bundle.read(TOKENIZER), bundle.read(MODEL)
+    known = _scorer(graph, bundle).estimate(table.texts)[0].astype(np.float64)[:, kept]
+    embedder = Embedder(graph, tokenizer.decode("utf-8"), max_tokens=bundle.manifest.max_tokens)
+    states = embedder.states(table.texts).astype(np.float64)
+    quality = table.quality[:, table.arms.index(arm)]
+    column = fit_column(states, known, quality, kept)
+    return column, np.column_stack([known, left_out(column, states, known, quality)])
 
 
 def _checked_pool(bundle: Bundle) -> Pool:
@@ -135,24 +150,13 @@ def _rows_of(outcomes: OutcomeTable, arm: str, others: tuple[str, ...]) -> Score
         raise DataError(
             f"{outcomes.source} has no arm {arm!r}; its arms are {sorted(outcomes.arm_names)}"
         )
-    unique = outcomes.deduplicated().table
-    rows = unique.select([at for at, row in enumerate(unique.rows) if arm in row.arms])
-    if len(rows) < _FEWEST:
+    rows = outcomes.select([at for at, row in enumerate(outcomes.rows) if arm in row.arms])
+    if len(rows) < FEWEST:
         raise DataError(
-            f"{outcomes.source} has {len(rows)} outcomes of {arm!r}; give at least {_FEWEST}, and "
+            f"{outcomes.source} has {len(rows)} outcomes of {arm!r}; give at least {FEWEST}, and "
             "some hundreds to mean it"
         )
     return ScoreTable.of(rows, (*(name for name in others if name in rows.arm_names), arm))
-
-
-def _filled(table: ScoreTable, arms: tuple[str, ...], estimates: Floats) -> ScoreTable:
-    """The table with all these arms; a quality that it lacks is the estimate."""
-    quality = estimates.copy()
-    for at, name in enumerate(arms):
-        if name in table.arms:
-            held = table.quality[:, table.arms.index(name)]
-            quality[:, at] = np.where(np.isnan(held), quality[:, at], held)
-    return replace(table, arms=arms, quality=quality, cost_usd=None)
 
 
 def _costs(pool: Pool, kept: list[int], table: ScoreTable, arm: NewArm) -> ExpectedCost:
@@ -179,38 +183,6 @@ def _costs(pool: Pool, kept: list[int], table: ScoreTable, arm: NewArm) -> Expec
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Column:
-    """A new arm's estimate: a ridge on the state and the other arms' estimates, laid on a scale.
-
-    ``left_out`` are estimates (n,) of the fitted rows, each by a fit without its fifth of them.
-    """
-
-    solution: RidgeSolution
-    kept: list[int]
-    middle: Floats
-    left_out: Floats
-
-    def design(self, states: Floats, known: Floats) -> Floats:
-        """Shape (n, d + others)."""
-        return np.hstack([states, BORROWED * (known - self.middle)])
-
-
-def fit_column(states: Floats, known: Floats, quality: Floats, kept: list[int]) -> Column:
-    """Fit a column on states (n, d), the others' estimates (n, others) and qualities (n,)."""
-    middle = known.mean(axis=0)
-    design = np.hstack([states, BORROWED * (known - middle)])
-    scale = column_scale(design, states.shape[1])
-    design = design * scale
-    solution = ridge_solution(design, quality[:, None])
-    left_out = np.empty(len(quality))
-    for fold in range(_FOLDS):
-        out = np.arange(len(quality)) % _FOLDS == fold
-        part = ridge_solution(design[~out], quality[~out, None], alphas=[solution.alpha])
-        left_out[out] = part.predicted(design[out])[:, 0]
-    return Column(solution=solution.of_unscaled(scale), kept=kept, middle=middle, left_out=left_out)
-
-
 def _with_column(graph: bytes, column: Column, order: NDArray[np.intp], added: int) -> bytes:
     """The graph with the column among the others; ``order`` places the others and then it."""
     model = onnx.load_from_string(graph)
@@ -229,7 +201,6 @@ def _with_column(graph: bytes, column: Column, order: NDArray[np.intp], added: i
 
     known = others(ESTIMATES)
     borrowed = head.op("Sub", known, head.floats(column.middle))
-    borrowed = head.op("Mul", borrowed, head.floats(BORROWED))
     design = head.op("Concat", state, borrowed, attributes={"axis": 1})
     estimate, spread = ridge_nodes(head, design, column.solution)
     uncertain = placed(others(UNCERTAINTIES), spread) if UNCERTAINTIES in names else None
@@ -244,19 +215,26 @@ def _scorer(graph: bytes, bundle: Bundle) -> OnnxScorer:
 
 
 def _facts(
-    bundle: Bundle, pool: Pool, arm: NewArm, table: ScoreTable, facts: Mapping[str, Any]
+    manifest: Manifest,
+    arm: NewArm,
+    hashes: tuple[str, ...],
+    judged: JudgedRows,
+    facts: Mapping[str, Any],
 ) -> PoolFacts:
-    manifest = bundle.manifest
+    pool, table = manifest.pool, judged.table
+    assert pool is not None  # noqa: S101 (narrows the type: it was checked)
     # The report is of the pool as it was.
     earlier = {key: held for key, held in manifest.training.items() if key != "report"}
     models = {held.name: held.model for held in pool.arms} | {arm.name: arm.model}
+    of_what = "rows that the router was not fitted on" if judged.unjudged is None else "rows"
     return PoolFacts(
         name=manifest.name,
         estimator=pool.estimator,
         models={name: models[name] for name in table.arms},
-        best_single=table.arms[int(table.quality.mean(axis=0).argmax())],
+        best_single=table.arms[int(np.nanmean(table.quality, axis=0).argmax())],
         max_tokens=manifest.max_tokens,
-        hashes=(*manifest.training_hashes, *table.hashes),
+        hashes=(*manifest.training_hashes, *hashes),
         training=earlier | {_ADDED: [*earlier.get(_ADDED, ()), facts]},
-        calibrated_on=f"outcomes of {arm.name}; an arm that a row lacks counts as estimated there",
+        calibrated_on=f"{of_what} with outcomes of {arm.name}",
+        unjudged=judged.unjudged,
     )

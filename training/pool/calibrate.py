@@ -3,11 +3,15 @@
 At weight w the arm of the largest ``estimate - w * expected cost`` answers. As w grows, a row's
 choice moves along the convex hull of its arms' costs and estimates, so only the slopes of those
 hulls are weights worth looking at: between two of them nothing changes.
+
+Choices are made among all arms, as the device makes them; whether an arm has an outcome there is
+known to nobody who routes. What the missing cells would have held is taken from the other rows that
+choose the same arm.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +30,8 @@ _BEYOND = 1000.0
 """The largest weight is so many times the largest that any calibration row needs: a query that the
 router is surer of than of any of those still goes to the cheapest arm."""
 _ROUND_OFF = 1e-9
+_ENOUGH = 10
+"""So many outcomes of an arm's choosers make a mean of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +46,10 @@ class PoolCalibration:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Way:
-    """What a weight does: each row's quality (n,), and the mean expected costs of the choices among
-    arms that have an outcome, and among all arms."""
+    """What a weight does: a quality a row (n,), see :func:`judged`, and the mean expected cost."""
 
     weight: float
     quality: Floats
-    judged_usd: float
     usd: float
 
 
@@ -57,7 +61,7 @@ def calibrate_pool(estimates: Floats, quality: Floats, expected: Floats) -> Pool
     estimates : ndarray, shape (n, m)
         By the exported router, of rows it was not fitted on.
     quality : ndarray, shape (n, m)
-        NaN where a cell is missing: a row's quality is then that of its best remaining choice.
+        NaN where a cell is missing; each arm has one that is not. See :func:`judged`.
     expected : ndarray, shape (n, m)
         Expected costs in US dollars.
 
@@ -75,6 +79,24 @@ def calibrate_pool(estimates: Floats, quality: Floats, expected: Floats) -> Pool
         dial=_dial(ways[::-1]),
         advantage=_advantage(ways, dearest),
         flat_reason=_flat_reason(ways[::-1], expected),
+    )
+
+
+def costs_alone(estimates: Floats, expected: Floats, reason: str) -> PoolCalibration:
+    """The tables of a pool whose choices nobody has judged: flat, and without qualities.
+
+    Parameters
+    ----------
+    estimates, expected : ndarray, shape (n, m)
+    reason : str
+        Why nothing is known of qualities.
+    """
+    unknown = np.zeros_like(estimates)
+    ways = [_way(weight, estimates, unknown, expected) for weight in weights(estimates, expected)]
+    dearest = float(expected[:, -1].mean())
+    advantage = replace(_advantage(ways, dearest), quality=())
+    return PoolCalibration(
+        dearest_usd=dearest, dial=advantage, advantage=advantage, flat_reason=reason
     )
 
 
@@ -96,22 +118,51 @@ def weights(estimates: Floats, expected: Floats) -> Floats:
 
 
 def _way(weight: float, estimates: Floats, quality: Floats, expected: Floats) -> _Way:
-    worth = estimates - weight * expected
-    rows = np.arange(len(worth))
-    judged = np.where(np.isnan(quality), -np.inf, worth).argmax(axis=1)
+    chosen = (estimates - weight * expected).argmax(axis=1)
     return _Way(
         weight=float(weight),
-        quality=quality[rows, judged],
-        judged_usd=float(expected[rows, judged].mean()),
-        usd=float(expected[rows, worth.argmax(axis=1)].mean()),
+        quality=judged(quality, chosen),
+        usd=float(expected[np.arange(len(chosen)), chosen].mean()),
     )
+
+
+def judged(quality: Floats, chosen: NDArray[np.intp]) -> Floats:
+    """A value a row whose mean is the mean quality of the choices, and whose spread is its error's.
+
+    Where every chosen cell has an outcome, these are the outcomes. Else each arm counts with the
+    mean of those of its choosers that have one, weighed by how many choose it: the deviations from
+    that mean are weighed up by the missing ones. An arm with hardly any such chooser counts with
+    its mean over all rows where the outcome is missing: a mean of a few would be luck.
+
+    Parameters
+    ----------
+    quality : ndarray, shape (n, m)
+        NaN where a cell is missing.
+    chosen : ndarray of int, shape (n,)
+        Which arm each row takes.
+    """
+    arms = quality.shape[1]
+    held = quality[np.arange(len(chosen)), chosen]
+    if not (missing := np.isnan(held)).any():
+        return held
+    known = ~missing
+    choosers = np.bincount(chosen, minlength=arms)
+    seen = np.bincount(chosen[known], minlength=arms)
+    sums = np.bincount(chosen[known], weights=held[known], minlength=arms)
+    enough = seen >= np.minimum(choosers, _ENOUGH)
+    everywhere = ~np.isnan(quality)
+    means = np.where(everywhere, quality, 0.0).sum(axis=0) / np.maximum(everywhere.sum(axis=0), 1)
+    means = np.where(enough, sums / np.maximum(seen, 1), means)
+    weight = np.where(enough, choosers / np.maximum(seen, 1), 1.0)
+    value: Floats = means[chosen] + weight[chosen] * np.where(known, held - means[chosen], 0.0)
+    return value
 
 
 def _dial(ways: list[_Way]) -> WeightTable:
     """Of ways by rising cost."""
     gain = np.array([(way.quality - ways[0].quality).mean() for way in ways])
     chosen = [ways[at] for at in first_reaching(gain)]
-    return _table(chosen, [way.judged_usd for way in chosen])
+    return _table(chosen, [way.usd for way in chosen])
 
 
 def _advantage(ways: list[_Way], dearest: float) -> WeightTable:

@@ -16,7 +16,7 @@ from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
 from hybridroute.edge_runtime.pool import Pool, PoolArm
 from hybridroute.routed_text import TEXT_RULE
 from hybridroute.training.new_bundle import GOLDEN_TEXTS, UNKNOWN_TOKEN_LIMIT
-from hybridroute.training.pool.calibrate import calibrate_pool
+from hybridroute.training.pool.calibrate import calibrate_pool, costs_alone
 from hybridroute.training.pool.expected_cost import ExpectedCost
 from hybridroute.training.pool.score_table import ScoreTable
 
@@ -29,7 +29,8 @@ class PoolFacts:
 
     ``models`` names the model of each arm, in the order of the router's columns; ``best_single`` is
     the arm with the largest mean q on the fitted rows, ``calibrated_on`` says what its tables were
-    measured on.
+    measured on. ``unjudged`` is why nothing is known of the choices' quality; the tables then hold
+    costs alone.
     """
 
     name: str
@@ -40,6 +41,7 @@ class PoolFacts:
     hashes: Iterable[str]
     training: Mapping[str, Any]
     calibrated_on: str = "calibration rows"
+    unjudged: str | None = None
 
 
 def pool_manifest(
@@ -83,7 +85,11 @@ def pool_manifest(
 
 def _pool(facts: PoolFacts, table: ScoreTable, estimates: Floats, cost: ExpectedCost) -> Pool:
     characters = np.array([len(text) for text in table.texts], dtype=np.int64)
-    found = calibrate_pool(estimates, table.quality, cost.of(characters))
+    expected = cost.of(characters)
+    if facts.unjudged is None:
+        found = calibrate_pool(estimates, table.quality, expected)
+    else:
+        found = costs_alone(estimates, expected, facts.unjudged)
     means = np.nanmean(table.quality, axis=0)
     return Pool(
         estimator=facts.estimator,
