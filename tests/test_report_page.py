@@ -148,6 +148,8 @@ def test_hostile_names_are_text(folder: Path) -> None:
 def test_the_numbers_are_whole_and_the_pages(folder: Path) -> None:
     held = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert held["n"] == 60
+    assert (held["rows_without_the_pair"], held["conflicting_duplicates"]) == (0, 0)
+    assert "left_out" not in held
     assert [line["name"] for line in held["lines"]] == [THIS, HOSTILE, "length", "random", "oracle"]
     assert [line["name"] for line in held["standings"]] == [line["name"] for line in held["lines"]]
     assert len(held["lines"][0]["drop"]["low"]) == len(held["cost_advantages"])

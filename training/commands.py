@@ -48,8 +48,14 @@ from hybridroute.training.train_choices import (
 )
 
 if TYPE_CHECKING:
-    from hybridroute.training.fit_config import FitKind, HeadsKind, LabelKind, Precision
+    from hybridroute.training.fit_config import Precision
     from hybridroute.training.pipeline import TrainingPlan
+
+
+_OF_PAIRS = (
+    *("--fit", "--label", "--heads", "--select", "--refit", "--also-fit"),
+    "--keep-candidates",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -151,10 +157,7 @@ def train(
     Killed at any step, the same command goes on from the last checkpoint. The work folder keeps the
     fitted router in `pretrained`, to be trained on from or shared.
     """
-    _check_pair(
-        estimator, edge, cloud, (fit, label, heads, select, refit, also_fit, keep_candidates)
-    )
-    fits, labels, head_kinds = _kinds(fit, label, heads)
+    _check(estimator, edge, cloud, (fit, label, heads, select, refit, also_fit, keep_candidates))
     config = FitConfig(
         encoder=encoder,
         pooling=pooling.value,
@@ -186,9 +189,9 @@ def train(
         split_by=split_by.value,
         split_seed=split_seed,
         seeds=_seeds(seeds),
-        fits=fits,
-        labels=labels,
-        heads=head_kinds,
+        fits=tuple(held.value for held in fit or [FitName.DEBERTA]),
+        labels=tuple(held.value for held in label or [LabelName.PROB]),
+        heads=tuple(held.value for held in heads or [HeadsName.ARMS]),
         select=select,
         keep_candidates=keep_candidates,
         refit=refit,
@@ -201,28 +204,11 @@ def train(
     _run(plan, json=json)
 
 
-def _check_pair(estimator: str | None, edge: str, cloud: str, of_pairs: tuple[object, ...]) -> None:
-    names = (
-        "--fit",
-        "--label",
-        "--heads",
-        "--select",
-        "--refit",
-        "--also-fit",
-        "--keep-candidates",
-    )
+def _check(estimator: str | None, edge: str, cloud: str, of_pairs: tuple[object, ...]) -> None:
     if estimator is not None:
-        refuse_pair_options(dict(zip(names, of_pairs, strict=True)))
+        refuse_pair_options(dict(zip(_OF_PAIRS, of_pairs, strict=True)))
     if estimator is None and not (edge and cloud):
         raise typer.BadParameter("give both, or --estimator", param_hint="--edge and --cloud")
-
-
-def _kinds(
-    fit: list[FitName] | None, label: list[LabelName] | None, heads: list[HeadsName] | None
-) -> tuple[tuple[FitKind, ...], tuple[LabelKind, ...], tuple[HeadsKind, ...]]:
-    fits: tuple[FitKind, ...] = tuple(held.value for held in fit or [FitName.DEBERTA])
-    labels: tuple[LabelKind, ...] = tuple(held.value for held in label or [LabelName.PROB])
-    return fits, labels, tuple(held.value for held in heads or [HeadsName.ARMS])
 
 
 def _run(plan: TrainingPlan, *, json: bool) -> None:
@@ -268,12 +254,8 @@ def _prepare(threads: int, precision: PrecisionName) -> Precision:
     ]
     if missing:
         raise ConfigError(f"training needs {', '.join(missing)}: pip install 'hybridroute[train]'")
-    from transformers.utils import logging as transformers_logging
+    from hybridroute.training.torch_setup import chosen_precision, quiet_transformers, use_threads
 
-    transformers_logging.set_verbosity_error()
-    if not sys.stderr.isatty():
-        transformers_logging.disable_progress_bar()
-    from hybridroute.training.torch_setup import chosen_precision, use_threads
-
+    quiet_transformers()
     use_threads(threads)
     return chosen_precision(precision.value)

@@ -19,6 +19,10 @@ from hybridroute.training.outcome_options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.table import Table
+
     from hybridroute.edge_runtime.bundle import Bundle
     from hybridroute.training.judge import Judged
     from hybridroute.training.outcomes import OutcomeTable
@@ -184,8 +188,18 @@ def _show_evaluation(found: dict[str, Any]) -> None:
             style="yellow",
             markup=False,
         )
+    if found["dials"]:
+        shown.print(_dials(found["dials"]))
+    if "report" in found:
+        shown.print(f"The report is in {found['report']}", markup=False, soft_wrap=True)
+
+
+def _dials(rows: Sequence[Mapping[str, Any]]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
     dials = Table("dial asked", "realised", "cloud share expected", "cloud share", box=SIMPLE_HEAD)
-    for row in found["dials"]:
+    for row in rows:
         realised = "-" if row["realised"] is None else f"{row['realised']:.2f}"
         dials.add_row(
             f"{row['dial']:g}",
@@ -193,7 +207,4 @@ def _show_evaluation(found: dict[str, Any]) -> None:
             f"{row['expected_cloud_share']:.1%}",
             f"{row['cloud_share']:.1%}",
         )
-    if found["dials"]:
-        shown.print(dials)
-    if "report" in found:
-        shown.print(f"The report is in {found['report']}", markup=False, soft_wrap=True)
+    return dials

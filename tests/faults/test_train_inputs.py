@@ -136,7 +136,7 @@ def full_from(stage: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ("stage", "said"),
     [
         ("attempts", r"cannot write .*work.*Free space.*from the last checkpoint"),
-        ("write_bundle", r"cannot write the bundle to .*File too large"),
+        ("candidate_bundle", r"cannot write the bundle to .*File too large"),
     ],
 )
 def test_a_full_disk_names_the_place_and_leaves_nothing(

@@ -90,4 +90,5 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of report.json; every number finite or null."""
         held: dict[str, Any] = plain(self)
-        return held | held.pop("left_out")
+        held.update(held.pop("left_out"))
+        return held
