@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Literal
 
 import torch
@@ -21,3 +22,12 @@ def chosen_precision(asked: Literal["auto", "fp32", "bf16"]) -> Precision:
         return asked
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return "bf16" if supported() else "fp32"
+
+
+def quiet_transformers() -> None:
+    """Errors alone; a progress bar only where a person reads it."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        transformers_logging.disable_progress_bar()

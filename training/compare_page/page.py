@@ -84,7 +84,7 @@ def reading_of(found: Comparison) -> str:
     part = "" if winner.effective_p is None else _part(winner.effective_p)
     money = _money(winner, single)
     chosen = ", chosen on rows that are not judged," if found.protocol.train_rows else ""
-    return f"{winner.name}{chosen} {verdict}.{part}{money}"
+    return f"{winner.name}{chosen} {verdict}.{part}{money}{_blend(winner)}"
 
 
 def _part(p: float) -> str:
@@ -95,6 +95,20 @@ def _money(winner: Entry, single: Entry) -> str:
     if winner.cost is None or single.cost is None or not single.cost > 0.0:
         return ""
     return f" It costs {100 * winner.cost / single.cost:.0f} % of what that arm costs."
+
+
+def _blend(winner: Entry) -> str:
+    """Quality for cost, beside a mix of single arms that reads no query."""
+    held = winner.aiq_over_zero
+    if held is None:
+        return ""
+    low, high = held.ci95
+    said = f"by {amount(abs(held.difference))} (95 % interval {amount(low)} to {amount(high)})"
+    if low > 0.0:
+        return f" As cost is weighed, it is better than a blind mix of single arms {said}."
+    if high < 0.0:
+        return f" As cost is weighed, it is worse than a blind mix of single arms {said}."
+    return f" As cost is weighed, it cannot be told from a blind mix of single arms ({said[3:]})."
 
 
 def _of_winner(found: Comparison) -> list[tuple[str, tuple[float, float, float]]]:

@@ -60,7 +60,7 @@ _COLUMNS: Final = (
     _Column("- best single", lambda one: lead(one.over_best_single)),
     _Column("$/1,000", lambda one: "" if one.cost is None else f"{1000 * one.cost:.3g}"),
     _Column("AIQ", _aiq),
-    _Column("- Zero", lambda one: lead(one.aiq_over_zero)),
+    _Column("- Zero", lambda one: lead(one.aiq_over_zero), only_wide=True),
     _Column("APGR CPT50/80", _two_arms),
     _Column("saved", lambda one: percent(one.cost_advantage), only_wide=True),
     _Column("V_B", lambda one: number(one.v_b), only_wide=True),

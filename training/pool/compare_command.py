@@ -196,6 +196,9 @@ def _embedded(
 
     if given.states is not None:
         return from_states(given.states, records), None
+    from hybridroute.training.torch_setup import quiet_transformers
+
+    quiet_transformers()
     progress(f"embedding {len(records.table):,} texts")
     return embedded(records.table.texts, encoder=encoder, max_tokens=max_tokens)
 
