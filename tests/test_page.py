@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from importlib.resources import files
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import opened_browser
 from sdk_fakes import EDGE_MODEL, FakeScorer, answer, bundle, cloud_arm, edge_arm
 from serve_process import reloaded, served_in
 from server_run import ServerRun, serving
@@ -21,11 +20,6 @@ from hybridroute.controller import ControllerSettings
 from hybridroute.edge_runtime.promises import KeptPromise, Promises
 from hybridroute.targets import Share
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-QUIET = (
-    *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-)
 NASTY = "<img src=x onerror=\"document.title='hacked'\"><b>bold</b>"
 
 
@@ -55,15 +49,8 @@ def server() -> Iterator[ServerRun]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api")
-    found = next((path for name in NAMES if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip(f"no browser is installed; looked for {', '.join(NAMES)}")
-    as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with api.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=found, args=[*QUIET, *as_root])
+    with opened_browser() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture

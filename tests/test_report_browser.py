@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from browser import opened_browser
 from report_cases import CLOUD, EDGE, fractional_table, judged_of
 from tiny_bundle import write_tiny_bundle
 
@@ -15,26 +14,14 @@ from hybridroute.edge_runtime.manifest import CalibratedArm
 from hybridroute.training.report_page.assemble import Wanted, report_of
 from hybridroute.training.report_page.files import check_report_place, write_report
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-QUIET = (
-    *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-)
 FIGURES = 5
 LONG = "a-router-with-a-name-that-does-not-end-" * 3
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api")
-    found = next((path for name in NAMES if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip(f"no browser is installed; looked for {', '.join(NAMES)}")
-    as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with api.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=found, args=[*QUIET, *as_root])
+    with opened_browser() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

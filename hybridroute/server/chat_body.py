@@ -12,9 +12,10 @@ from hybridroute.decision import Mode
 from hybridroute.edge_runtime.chat import ChatRequest
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.modes import checked_mode
+from hybridroute.openai_fields import SENT_ON
 from hybridroute.promise import Promise
 from hybridroute.server.api_errors import ApiError
-from hybridroute.server.chat_shapes import SENT_ON, check_flags, check_shapes
+from hybridroute.server.chat_shapes import check_flags, check_shapes
 from hybridroute.server.response_format import check_response_format
 from hybridroute.setting import Setting
 

@@ -5,24 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hybridroute.openai_fields import SENT_ON
 from hybridroute.server.api_errors import ApiError
-
-SENT_ON: Mapping[str, type] = {
-    "logit_bias": dict,
-    "metadata": dict,
-    "parallel_tool_calls": bool,
-    "prediction": dict,
-    "prompt_cache_key": str,
-    "prompt_cache_retention": str,
-    "reasoning_effort": str,
-    "safety_identifier": str,
-    "service_tier": str,
-    "store": bool,
-    "user": str,
-    "verbosity": str,
-    "web_search_options": dict,
-}
-"""OpenAI's fields that only the cloud arm can use, and what each is."""
 
 _MESSAGE_FIELDS = frozenset(
     {
@@ -31,7 +15,7 @@ _MESSAGE_FIELDS = frozenset(
         *("refusal", "audio", "annotations", "function_call"),
     }
 )
-_WORDS = {dict: "an object", bool: "true or false", str: "text"}
+_WORDS = {dict: "an object", Mapping: "an object", bool: "true or false", str: "text"}
 _CHOICES = ("none", "auto", "required")
 _CHOICE_KINDS = ("function", "custom", "allowed_tools")
 _MOST_STOPS = 4
