@@ -42,7 +42,7 @@ class Line:
 
     async def ask(self) -> bytes:
         """One request; the body of its answer, which must be a 200."""
-        if self._streams is None:
+        if self._streams is None or self._streams[0].at_eof():
             host, port = self._address
             self._streams = await asyncio.open_connection(host, int(port))
         reader, writer = self._streams

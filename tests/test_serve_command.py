@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import socket
@@ -33,6 +34,19 @@ def _config(folder: Path, bundle: Path, cloud: str = "", dial: float = 0.5) -> P
     file = folder / "hybridroute.toml"
     file.write_text(text, encoding="utf-8")
     return file
+
+
+def test_an_idle_connection_outlives_what_clients_keep(tmp_path: Path, bundle: Path) -> None:
+    """httpx keeps an idle connection for 5 s: the server must not close it sooner than that."""
+    with served_in(tmp_path, "--bundle", str(bundle)) as served:
+        held = http.client.HTTPConnection("127.0.0.1", int(served.port), timeout=10)
+        for wait in (5.5, 0.0):
+            held.request("GET", "/health")
+            answer = held.getresponse()
+            answer.read()
+            assert answer.status == 200
+            time.sleep(wait)
+        held.close()
 
 
 def test_it_serves_is_turned_reloads_and_ends(tmp_path: Path, bundle: Path) -> None:

@@ -13,6 +13,10 @@ from starlette.applications import Starlette
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.server.options import ServerOptions
 
+KEEP_ALIVE_S = 75
+"""An idle connection is kept longer than clients keep theirs (httpx, and so OpenAI's: 5 s): else
+the server may close one just as a request is sent on it."""
+
 
 def listen(options: ServerOptions) -> socket.socket:
     """A socket on the address.
@@ -64,6 +68,7 @@ def serve(
         server_header=False,
         proxy_headers=False,  # nothing here asks where a request came from
         lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(options.drain_s)),
     )
     server = _Server(config, on_start)
