@@ -87,7 +87,7 @@ def test_the_arm_and_the_reason_stand_by_each_answer(page: Any) -> None:
     assert edge.get_attribute("data-arm") == "edge"
     assert cloud.get_attribute("data-arm") == "cloud"
     assert "on this device" in edge.locator(".tag").inner_text()
-    assert "0.900 ≥ 0.450" in edge.inner_text()
+    assert edge.locator(".numbers").all_inner_texts() == ["0.900 ≥ 0.450"]
     assert "the score 0.100 is below the threshold 0.450" in cloud.inner_text()
     assert cloud.locator("svg.meter").get_attribute("aria-label").startswith("score 0.100")
 

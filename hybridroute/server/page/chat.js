@@ -106,8 +106,9 @@ function newSession() {
   return `page-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** What each arm of several was worth to the router, the best first. */
+/** What each arm of several was worth to the router, the best first; a score says it for two. */
 function utilities(decision) {
+  if (decision.score !== null) return "";
   return Object.entries(decision.estimates ?? {})
     .filter(([name]) => !(name in decision.left_out))
     .map(([name, held]) => [name, held.mean - held.charge])
