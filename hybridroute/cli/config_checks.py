@@ -24,6 +24,7 @@ from hybridroute.settings import (
     variable_of,
 )
 from hybridroute.settings_file import Layer, line_of, read_file
+from hybridroute.spec_arms import memory_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +115,7 @@ def _trials(settings: Settings) -> Iterator[Trial]:
         ),
     )
     yield "router", lambda: checked_mode(router.mode)
+    yield "router", lambda: memory_of(router.model_memory_mb)
     yield "router", lambda: assemble.client_of(alone).close()
     yield "edge", lambda: assemble.edge_of(settings)
     yield "cloud", lambda: assemble.cloud_of(settings)
