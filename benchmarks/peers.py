@@ -94,7 +94,7 @@ def table_of(found: Comparison) -> str:
     two, cost = found.estimators[0].two_arms is not None, found.protocol.cost_range is not None
     titles = ["router", "quality [95 %]", "eff. p", "minus best single [95 %]"]
     titles += ["APGR [95 %]", "CPT50 / 80"] if two else []
-    titles += ["$ / 1,000", "AIQ", "CPT50 / 80"] if cost else []
+    titles += ["$ / 1,000", "AIQ", "AIQ minus Zero's [95 %]", "CPT50 / 80"] if cost else []
     titles += ["E_p", "fit s", "route ms p50 / p95"]
     lines = [_line(titles), _line(["---"] * len(titles))]
     for entry in (*found.estimators, *found.baselines):
@@ -109,7 +109,7 @@ def table_of(found: Comparison) -> str:
 
 
 def domains_of(found: Comparison) -> str:
-    """Mean quality in each domain, in percent, where there are few, and what papers print."""
+    """Mean quality in each domain, in percent, where there are few."""
     names = sorted(found.estimators[0].by_domain)
     titles = ["router", *names, "mean"]
     lines = [_line(titles), _line(["---"] * len(titles))]
@@ -117,11 +117,16 @@ def domains_of(found: Comparison) -> str:
         held = [entry.by_domain[name] for name in names]
         shown = [f"{100 * value:.2f}" for value in (*held, sum(held) / len(held))]
         lines.append(_line([entry.name, *shown]))
+    return "\n".join(lines)
+
+
+def published_of(found: Comparison) -> str:
+    """What papers print, in a table of its own: of other runs, not to be ranked with these."""
+    lines = [_line(["published", "figures", "source"]), _line(["---"] * 3)]
     for one in found.published:
-        if one.by_domain:
-            held = [one.by_domain[name] for name in names]
-            shown = [f"{100 * value:.2f}" for value in (*held, sum(held) / len(held))]
-            lines.append(_line([f"*published: {one.router}*", *shown]))
+        held = [f"{name} {100 * value:.2f}" for name, value in (one.by_domain or {}).items()]
+        held += [f"APGR {one.apgr:.3f}, CPT {one.cpt50} / {one.cpt80}"] if one.apgr else []
+        lines.append(_line([one.router, ", ".join(held), one.source]))
     return "\n".join(lines)
 
 
@@ -137,8 +142,10 @@ def _money(entry: Entry) -> list[str]:
     held = entry.savings
     cost = "" if entry.cost is None else f"{1000 * entry.cost:.3g}"
     if held is None:
-        return [cost, "", ""]
-    return [cost, _number(held.aiq), f"{_number(held.cpt50, 1)} / {_number(held.cpt80, 1)}"]
+        return [cost, "", "", ""]
+    lead = entry.aiq_over_zero
+    over = "" if lead is None else _with_interval(lead.difference, lead.ci95, sign=True)
+    return [cost, _number(held.aiq), over, f"{_number(held.cpt50, 1)} / {_number(held.cpt80, 1)}"]
 
 
 def _milliseconds(entry: Entry) -> str:
@@ -188,6 +195,8 @@ def main() -> None:
         print(table_of(found))
         if len(found.estimators[0].by_domain) <= 5:
             print(f"\n{domains_of(found)}")
+        if found.published:
+            print(f"\n{published_of(found)}")
         for note in held.notes:
             print(f"\n{note}")
 
