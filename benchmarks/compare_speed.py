@@ -46,7 +46,7 @@ def measure() -> Report:
 
 def compared() -> float:
     """Wall-clock seconds, on made-up states in which a few hundred directions matter."""
-    from hybridroute.training.judging.contest import compare
+    from hybridroute.training.judging.contest import contest
     from hybridroute.training.judging.field import contenders_of
     from hybridroute.training.judging.records import records_of
     from hybridroute.training.judging.rounds import Plan
@@ -72,7 +72,7 @@ def compared() -> float:
     lengths = draw.integers(20, 900, ROWS)
     queries = Queries(embeddings=states, characters=lengths, tokens=np.minimum(lengths // 4, 96))
     started = time.perf_counter()
-    compare(records_of(table), queries, contenders_of(), Plan(held_out="prompts", seeds=5))
+    contest(records_of(table), queries, contenders_of(), Plan(held_out="prompts", seeds=5))
     return time.perf_counter() - started
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.judging.comparison import Comparison
-from hybridroute.training.judging.contest import compare
+from hybridroute.training.judging.contest import contest
 from hybridroute.training.judging.embedded import embedded
 from hybridroute.training.judging.entry import Entry
 from hybridroute.training.judging.field import NAMES, contenders_of
@@ -82,7 +82,7 @@ def judged(setting: Setting, data: Path, *, seeds: int, names: Sequence[str] = N
     plan = Plan(held_out=setting.held_out, seeds=seeds, average=setting.average, timer=timer)
     tuning = FitConfig(max_tokens=MAX_TOKENS, epochs=2, precision=chosen_precision("auto"))
     contenders = contenders_of(names, fine_tuning=tuning)
-    return compare(records, queries, contenders, plan, on_step=_told)
+    return contest(records, queries, contenders, plan, on_step=_told).found
 
 
 def _told(text: str) -> None:

@@ -12,7 +12,7 @@ from pool_case import drawn_scores, queries_of
 from hybridroute.training.compare_page.files import write_comparison
 from hybridroute.training.compare_page.page import figures_of, page_of, reading_of
 from hybridroute.training.judging.comparison import Comparison
-from hybridroute.training.judging.contest import compare
+from hybridroute.training.judging.contest import contest
 from hybridroute.training.judging.field import contenders_of
 from hybridroute.training.judging.records import records_of
 from hybridroute.training.judging.rounds import Plan
@@ -26,7 +26,7 @@ def compared(*, costs: bool) -> Comparison:
     table = replace(table, arms=("small $5", HOSTILE, "_large"))
     records = records_of(table if costs else replace(table, cost_usd=None))
     plan = Plan(held_out="prompts", seeds=3, resamples=50)
-    return compare(records, queries_of(records.table), contenders_of(("knn", "random")), plan)
+    return contest(records, queries_of(records.table), contenders_of(("knn", "random")), plan).found
 
 
 @pytest.fixture(scope="module")

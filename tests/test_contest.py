@@ -12,7 +12,7 @@ from pool_case import drawn_scores, queries_of, scores
 from hybridroute.edge_runtime.errors import ConfigError, DataError
 from hybridroute.training.judging.assembled import BEST_SINGLE, EQUAL_COST, ZERO
 from hybridroute.training.judging.comparison import Comparison
-from hybridroute.training.judging.contest import compare, contest
+from hybridroute.training.judging.contest import contest
 from hybridroute.training.judging.field import contenders_of, standing_beside
 from hybridroute.training.judging.records import records_of
 from hybridroute.training.judging.rounds import Plan
@@ -31,7 +31,7 @@ def compared(
     prices: dict[str, float] | None = None,
 ) -> Comparison:
     records = records_of(table, test, prices=prices)
-    found = compare(records, queries_of(records.table), contenders_of(names), plan)
+    found = contest(records, queries_of(records.table), contenders_of(names), plan).found
     json.dumps(found.to_dict(), allow_nan=False)  # every number is finite or null
     return found
 
@@ -313,10 +313,10 @@ def test_an_estimator_that_cannot_be_fitted_is_left_out_with_its_reason() -> Non
 
     fails = Contender(name="fails", settings=(("one", Fails()),))  # type: ignore[arg-type]
     queries = queries_of(records.table)
-    found = compare(records, queries, (*contenders_of(("knn",)), fails), PLAN)
+    found = contest(records, queries, (*contenders_of(("knn",)), fails), PLAN).found
     assert found.protocol.notes == ("fails is left out: it never works",)
     with pytest.raises(ConfigError, match="no estimator could be fitted.*it never works"):
-        compare(records, queries, (fails,), PLAN)
+        contest(records, queries, (fails,), PLAN)
 
 
 def test_names_that_stand_twice_or_are_unknown_are_refused() -> None:

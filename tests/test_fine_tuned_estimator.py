@@ -15,7 +15,7 @@ from tiny_encoder import tiny_bert
 from hybridroute.edge_runtime.errors import ConfigError, DataError
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
 from hybridroute.training.fit_config import FitConfig
-from hybridroute.training.judging.contest import compare
+from hybridroute.training.judging.contest import contest
 from hybridroute.training.judging.field import contenders_of
 from hybridroute.training.judging.latency import device_timer
 from hybridroute.training.judging.records import records_of
@@ -45,7 +45,7 @@ def test_it_is_judged_beside_the_others(config: FitConfig) -> None:
     )
     contenders = contenders_of(("random", "deberta"), fine_tuning=config)
     plan = Plan(held_out="prompts", seeds=1, resamples=50, timer=timer)
-    found = compare(records, queries, contenders, plan)
+    found = contest(records, queries, contenders, plan).found
     assert found.protocol.notes == ()
     entry = found.entry("deberta")
     assert entry.kind == "quality"

@@ -150,6 +150,9 @@ def test_a_full_disk_is_exit_1_and_the_run_can_go_on(
         (["twice.jsonl", "--arm", "edge=smollm2-135m"], 1, "the id 'a' stands at twice.jsonl"),
         (["prompts.txt", "--arm", "edge=no-such-model"], 1, "no-such-model"),
         (["prompts.txt", "--arm", "edge=a", "-n", "0"], 2, "Invalid value for '--n'"),
+        (["prompts.txt", "--arm", "edge=a", "--temperature", "nan"], 2, "'--temperature'"),
+        (["prompts.txt", "--arm", "edge=a", "--top-p", "0"], 2, "'--top-p'"),
+        (["prompts.txt", "--arm", "edge=a", "--max-tokens", "0"], 2, "'--max-tokens'"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybridroute.cli.output import console, print_json, say
+from hybridroute.cli.ranges import within
 
 if TYPE_CHECKING:
     from hybridroute.prompt_file import PromptRow
@@ -59,9 +60,11 @@ def sample(
         typer.Option(help="Only so many prompts, spread over the files: to try it.", min=1),
     ] = None,
     n: Annotated[int, typer.Option("--n", "-n", help="Responses per prompt and arm.", min=1)] = 10,
-    temperature: Annotated[float, typer.Option(help="0 to 2.")] = 0.8,
-    top_p: Annotated[float, typer.Option(help="Above 0, at most 1.")] = 0.95,
-    max_tokens: Annotated[int, typer.Option(help="Longest response.")] = 128,
+    temperature: Annotated[float, typer.Option(help="0 to 2.", callback=within(0, 2))] = 0.8,
+    top_p: Annotated[
+        float, typer.Option(help="Above 0, at most 1.", callback=within(0, 1, low_in=False))
+    ] = 0.95,
+    max_tokens: Annotated[int, typer.Option(help="Longest response.", min=1)] = 128,
     seed: Annotated[int, typer.Option(help="Every response's seed is derived from it.")] = 0,
     rate: Annotated[
         float | None, typer.Option(help="Most requests a minute to each endpoint.", min=0.001)

@@ -23,19 +23,6 @@ class Contest:
     winner: Played
 
 
-def compare(
-    records: Records,
-    queries: Queries,
-    contenders: Sequence[Contender],
-    plan: Plan,
-    *,
-    standing: Sequence[Contender] = (),
-    on_step: Callable[[str], None] | None = None,
-) -> Comparison:
-    """Judge every contender beside the baselines; see :func:`contest`."""
-    return contest(records, queries, contenders, plan, standing=standing, on_step=on_step).found
-
-
 def contest(
     records: Records,
     queries: Queries,
