@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hybridroute.client import HybridClient
     from hybridroute.cloud import CloudArm, CloudSettings
     from hybridroute.controller import ControllerSettings
+    from hybridroute.controller_targets import Budget, Latency, Quota, Share
     from hybridroute.decision import ArmEstimate, Decision
     from hybridroute.edge_runtime.errors import (
         ArmError,
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from hybridroute.sessions import SessionSettings
     from hybridroute.setting import Setting
     from hybridroute.stream import ChatStream
-    from hybridroute.targets import Budget, Latency, Quota, Share
 
 __all__ = [
     "Answered",

@@ -11,9 +11,9 @@ from threading import Lock
 from typing import Protocol
 
 from hybridroute.answered import Answered
+from hybridroute.controller_targets import CLOUD, Direction, Reading, Sample, Target
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.setting import Setting
-from hybridroute.targets import CLOUD, Direction, Reading, Sample, Target
 
 _log = logging.getLogger(__name__)
 

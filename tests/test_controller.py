@@ -13,9 +13,9 @@ from sdk_fakes import bundle, cloud_arm, edge_arm, user
 
 from hybridroute import Answered, ConfigError, HybridClient, Setting
 from hybridroute.controller import Controller, ControllerSettings
+from hybridroute.controller_targets import Budget, Latency, Quota, Sample, Share, Target
 from hybridroute.decision import Decision
 from hybridroute.edge_runtime.chat import ChatRequest
-from hybridroute.targets import Budget, Latency, Quota, Sample, Share, Target
 
 REQUEST = ChatRequest(messages=tuple(user("hello")))
 

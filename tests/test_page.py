@@ -17,8 +17,8 @@ from server_run import ServerRun, serving
 from tiny_bundle import write_tiny_bundle
 
 from hybridroute.controller import ControllerSettings
+from hybridroute.controller_targets import Share
 from hybridroute.edge_runtime.promises import KeptPromise, Promises
-from hybridroute.targets import Share
 
 NASTY = "<img src=x onerror=\"document.title='hacked'\"><b>bold</b>"
 

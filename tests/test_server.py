@@ -13,6 +13,7 @@ from sdk_fakes import CLOUD_MODEL, EDGE_MODEL, answer, bundle, calibration, clou
 from server_run import ServerRun, serving
 
 from hybridroute.controller import ControllerSettings
+from hybridroute.controller_targets import Share
 from hybridroute.edge_runtime.chat import CompletionChunk, Usage
 from hybridroute.edge_runtime.errors import (
     ArmRefused,
@@ -23,7 +24,6 @@ from hybridroute.edge_runtime.errors import (
 from hybridroute.edge_runtime.prices import Prices
 from hybridroute.edge_runtime.promises import KeptPromise, Promises
 from hybridroute.server.chat_body import FIELDS
-from hybridroute.targets import Share
 
 EASY, HARD = "0.95 easy", "0.05 hard"
 COUNTS = CompletionChunk(

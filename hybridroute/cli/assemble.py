@@ -85,7 +85,7 @@ def controller_of(settings: Settings) -> ControllerSettings | None:
         If no target or several are given, a value is out of range, or a budget lacks prices.
     """
     from hybridroute.controller import ControllerSettings
-    from hybridroute.targets import Budget, Latency, Quota, Share, Target
+    from hybridroute.controller_targets import Budget, Latency, Quota, Share, Target
 
     held = {key: value for key, value in asdict(settings.controller).items() if value is not None}
     window_s = held.pop("cloud_requests_window_s", 60.0)
