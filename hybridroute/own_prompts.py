@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hybridroute.calibration import score_quantiles
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.chat import Message
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.protocols import Scorer
 from hybridroute.prompt_file import read_prompt_rows
 from hybridroute.routed_text import routed_text
+from hybridroute.score_quantiles import score_quantiles
 
 Progress = Callable[[int, int], None]
 

@@ -16,7 +16,6 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from hybridroute.calibration import score_quantiles
 from hybridroute.edge_runtime.bundle import CARD, MODEL, TOKENIZER, Bundle
 from hybridroute.edge_runtime.grid import GRID
 from hybridroute.edge_runtime.manifest import (
@@ -27,6 +26,7 @@ from hybridroute.edge_runtime.manifest import (
     ScoreQuantiles,
 )
 from hybridroute.routed_text import TEXT_RULE
+from hybridroute.score_quantiles import score_quantiles
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 EVEN = ScoreQuantiles(source="even", n=GRID + 1, values=tuple(i / GRID for i in range(GRID + 1)))

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybridroute._version import __version__
-from hybridroute.calibration import score_quantiles
 from hybridroute.edge_runtime.bundle import CARD, MODEL, TOKENIZER, Bundle
 from hybridroute.edge_runtime.manifest import (
     CalibratedArm,
@@ -23,6 +22,7 @@ from hybridroute.edge_runtime.manifest import (
 from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
 from hybridroute.edge_runtime.promises import Promises
 from hybridroute.routed_text import TEXT_RULE
+from hybridroute.score_quantiles import score_quantiles
 from hybridroute.training.calibrate import calibrate
 from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.model_card import model_card

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridroute.calibration import score_quantiles
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.grid import GRID
+from hybridroute.score_quantiles import score_quantiles
 
 
 @pytest.mark.parametrize("n", [10, 40, 500])
