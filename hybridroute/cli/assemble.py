@@ -173,7 +173,7 @@ def _pool_arms(
     settings: Settings, bundle: Bundle, mode: Mode, *, only_decides: bool
 ) -> list[Arm] | None:
     """The arms that ``router.arms`` names; None where two arms are configured in their sections."""
-    from hybridroute.spec_arms import arms_of, memory_of, specs_of
+    from hybridroute.arms_from_spec import arms_of, memory_of, specs_of
 
     if settings.router.arms is not None:
         specs = specs_of(settings.router.arms)

@@ -110,7 +110,7 @@ def _pair(settings: Settings) -> Arms:
 
 
 def _named(text: str) -> Arms:
-    from hybridroute.spec_arms import arms_of, specs_of
+    from hybridroute.arms_from_spec import arms_of, specs_of
 
     try:
         specs = specs_of(text)

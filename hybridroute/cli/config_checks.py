@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from hybridroute.arms_from_spec import memory_of
 from hybridroute.cli import assemble
 from hybridroute.cli.serve import server_options
 from hybridroute.edge_runtime.errors import ConfigError, HybridRouteError
@@ -24,7 +25,6 @@ from hybridroute.settings import (
     variable_of,
 )
 from hybridroute.settings_file import Layer, line_of, read_file
-from hybridroute.spec_arms import memory_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""spec_arms.py: what the settings say of arms, made into arms."""
+"""arms_from_spec.py: what the settings say of arms, made into arms."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hybridroute.arms_from_spec import arms_of, memory_of, specs_of
 from hybridroute.cli.options import as_flags
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.settings import load_settings
-from hybridroute.spec_arms import arms_of, memory_of, specs_of
 
 THREE = (
     "tiny=smollm2-135m,threads=1 small=gemma3-270m,template=few-shot "
