@@ -27,6 +27,8 @@ from hybridroute.training.router_model import ScoringModule
 
 THREADS = 2
 TOKENS = 32
+LONGEST = 128
+"""Tokens that the exported graph is made for."""
 TARGET = 6.0
 REPEATS = 20
 TEXT = (
@@ -51,7 +53,7 @@ class Eager:
 def measure() -> Report:
     """Median and best of 7 rounds, turn by turn."""
     torch.set_num_threads(THREADS)
-    config = FitConfig()
+    config = FitConfig(max_tokens=LONGEST)
     module = ScoringModule(new_model(config), slope=1.0, offset=0.0).eval()
     encoder = load_encoder(config.encoder, position_buckets=config.position_buckets, dropout=0.0)
     tokenizer = RouterTokenizer(Tokenizer.from_str(encoder.tokenizer_json), max_tokens=TOKENS)

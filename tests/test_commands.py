@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cli_run import command, environment, run
 from tiny_bundle import write_tiny_bundle
 from tiny_encoder import CLOUD, EDGE, mapped, outcomes, tiny_deberta, write_outcomes
+
+from hybridroute.training.commands import train
+from hybridroute.training.fit_config import FitConfig
+from hybridroute.training.pool.compare_command import compare
 
 PAIR = ("--edge", EDGE, "--cloud", CLOUD)
 NO_TORCH = ("torch", "transformers", "safetensors")
@@ -20,6 +26,16 @@ NO_TORCH = ("torch", "transformers", "safetensors")
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
     return write_outcomes(tmp_path / "rows.jsonl", outcomes(80))
+
+
+@pytest.mark.parametrize("made", [train, compare])
+def test_a_command_trains_as_the_same_call_in_python_does(made: Callable[..., None]) -> None:
+    taken = inspect.signature(made).parameters
+    shared = FitConfig().to_dict().keys() & taken.keys() - {"precision", "fit", "heads", "label"}
+    assert {"encoder", "max_tokens", "epochs"} <= shared
+    assert {name: taken[name].default for name in shared} == {
+        name: FitConfig().to_dict()[name] for name in shared
+    }
 
 
 def test_evaluate_needs_no_torch(tmp_path: Path, rows: Path) -> None:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from hybridroute.training.pipeline import TrainingPlan
 
 
+_DEFAULT = FitConfig()
 _OF_PAIRS = (
     *("--fit", "--label", "--heads", "--select", "--refit", "--also-fit"),
     "--keep-candidates",
@@ -113,16 +114,20 @@ def train(
     ] = False,
     encoder: Annotated[
         str, typer.Option(help="minilm, a folder, or a name such as microsoft/deberta-v3-xsmall.")
-    ] = "minilm",
+    ] = _DEFAULT.encoder,
     pooling: Annotated[PoolingName, typer.Option()] = PoolingName.MEAN,
-    max_tokens: Annotated[int, typer.Option(help="Input length; the beginning is cut.")] = 96,
-    epochs: Annotated[int, typer.Option()] = 2,
-    batch_size: Annotated[int, typer.Option()] = 16,
-    accumulate: Annotated[int, typer.Option(help="Batches for each optimizer step.")] = 1,
+    max_tokens: Annotated[
+        int, typer.Option(help="Input length; the beginning is cut.")
+    ] = _DEFAULT.max_tokens,
+    epochs: Annotated[int, typer.Option()] = _DEFAULT.epochs,
+    batch_size: Annotated[int, typer.Option()] = _DEFAULT.batch_size,
+    accumulate: Annotated[
+        int, typer.Option(help="Batches for each optimizer step.")
+    ] = _DEFAULT.accumulate,
     patience: Annotated[
         int, typer.Option(help="Stop after so many evaluations without a better one; 0: never.")
-    ] = 0,
-    learning_rate: Annotated[float, typer.Option()] = 5e-5,
+    ] = _DEFAULT.patience,
+    learning_rate: Annotated[float, typer.Option()] = _DEFAULT.learning_rate,
     precision: Annotated[PrecisionName, typer.Option()] = PrecisionName.AUTO,
     seeds: Annotated[
         str, typer.Option(help="One fit each; the best on selection rows stays.")

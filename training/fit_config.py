@@ -63,9 +63,9 @@ class FitConfig:
     heads: HeadsKind = "arms"
     label: LabelKind = "prob"
     pooling: PoolingKind = "mean"
-    max_tokens: int = 128
+    max_tokens: int = 96
     position_buckets: int = 32
-    epochs: int = 3
+    epochs: int = 2
     batch_size: int = 16
     accumulate: int = 1
     learning_rate: float = 5e-5

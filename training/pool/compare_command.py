@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybridroute.cli.output import print_json, progress
+from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.outcome_options import Aliases, Json, More, Outcomes, read_table
 from hybridroute.training.pool.compare_options import (
     AverageName,
@@ -21,7 +22,7 @@ from hybridroute.training.pool.compare_options import (
 from hybridroute.training.pool.train_command import costs_of
 
 if TYPE_CHECKING:
-    from hybridroute.training.fit_config import FitConfig, Precision
+    from hybridroute.training.fit_config import Precision
     from hybridroute.training.judging.comparison import Comparison
     from hybridroute.training.judging.contest import Contest
     from hybridroute.training.judging.reading import Given
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from hybridroute.training.outcomes import OutcomeTable
     from hybridroute.training.pool.estimator import Queries
 
+_DEFAULT = FitConfig()
 _PROTOCOL = "Protocol"
 _REPORT = "Report"
 
@@ -97,9 +99,13 @@ def compare(
     alias: Aliases = None,
     encoder: Annotated[
         str, typer.Option(help="minilm, a folder, or a name on the hub; it stays as it is.")
-    ] = "minilm",
-    max_tokens: Annotated[int, typer.Option(help="Input length; the beginning is cut.")] = 96,
-    epochs: Annotated[int, typer.Option(min=1, help="Of a deberta among --estimators.")] = 2,
+    ] = _DEFAULT.encoder,
+    max_tokens: Annotated[
+        int, typer.Option(help="Input length; the beginning is cut.")
+    ] = _DEFAULT.max_tokens,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Of a deberta among --estimators.")
+    ] = _DEFAULT.epochs,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -115,7 +121,6 @@ def compare(
 ) -> None:
     """Judge estimators side by side on your own outcomes, by one protocol, with intervals."""
     from hybridroute.edge_runtime.errors import HybridRouteError
-    from hybridroute.training.fit_config import FitConfig
     from hybridroute.training.judging.contest import contest
     from hybridroute.training.judging.field import NAMES, contenders_of, standing_beside
     from hybridroute.training.judging.records import records_of
