@@ -8,9 +8,8 @@ from typing import Any
 from hybridroute.edge_runtime.manifest import Calibration
 from hybridroute.edge_runtime.promises import Promises
 from hybridroute.promise import Kept, StandingPromise
+from hybridroute.relative_drop import relative_drop
 from hybridroute.setting import Setting
-
-_MIN_STANDARD_ERRORS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +99,7 @@ def measured(
             reason=f"the calibration measured no setting near the threshold {threshold:.4g}",
         )
     drop = calibration.cloud_quality - point.quality
-    size = abs(calibration.cloud_quality)
-    firm = size > 0.0 and size >= _MIN_STANDARD_ERRORS * calibration.cloud_quality_se
+    share = relative_drop(drop, calibration.cloud_quality, calibration.cloud_quality_se)
     return Expectation(
         setting=setting,
         threshold=threshold,
@@ -110,10 +108,10 @@ def measured(
         cost_advantage=1.0 - point.cloud_share,
         quality=point.quality,
         quality_drop=drop,
-        quality_drop_relative=drop / size if firm else None,
+        quality_drop_relative=share,
         n=calibration.n,
         source=calibration.source,
-        reason=None if firm else "all-cloud quality is too near 0 for a relative drop",
+        reason="all-cloud quality is too near 0 for a relative drop" if share is None else None,
     )
 
 

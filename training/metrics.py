@@ -14,12 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import ConfigError, DataError
+from hybridroute.relative_drop import LEVEL_SE, relative_drop
 from hybridroute.training.curve import Curve, columns, curve_of
 
 GAP_SE = 2.0
 """PGR needs a gap above this many of its standard errors."""
-LEVEL_SE = 5.0
-"""A relative drop needs abs(mean q of all-cloud) of at least this many standard errors."""
 DROP_AT = (0.1, 0.2, 0.4)
 _ROUND_OFF = 1e-12
 
@@ -179,11 +178,13 @@ def quality_drop(curve: Curve, advantage: float) -> Drop:
     if not 0.0 <= advantage <= 1.0:
         raise ConfigError(f"cost_advantage is {advantage}; it must be from 0 to 1")
     absolute = curve.cloud_quality - curve.quality_at(1.0 - advantage)
-    level, se = abs(curve.cloud_quality), curve.cloud_quality_se
-    if level < LEVEL_SE * se or level == 0.0:
-        refused = f"abs(mean q of all-cloud) is {level:.4g}, under 5 SE ({LEVEL_SE * se:.4g})"
-        return Drop(cost_advantage=advantage, absolute=absolute, relative=None, refused=refused)
-    return Drop(cost_advantage=advantage, absolute=absolute, relative=absolute / level)
+    mean, se = curve.cloud_quality, curve.cloud_quality_se
+    relative = relative_drop(absolute, mean, se)
+    refused: str | None = None
+    if relative is None:
+        least = LEVEL_SE * se
+        refused = f"abs(mean q of all-cloud) is {abs(mean):.4g}, under 5 SE ({least:.4g})"
+    return Drop(cost_advantage=advantage, absolute=absolute, relative=relative, refused=refused)
 
 
 def brier(scores: ArrayLike, labels: ArrayLike) -> float:

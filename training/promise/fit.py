@@ -11,6 +11,7 @@ import numpy as np
 from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD
+from hybridroute.relative_drop import LEVEL_SE, is_off_zero
 from hybridroute.training.curve import curve_of, standard_error
 from hybridroute.training.metrics import pgr_undefined
 from hybridroute.training.promise.bounds import bound_at
@@ -31,8 +32,6 @@ _POWER = 1.8
 _MARGIN = 1.5
 """What the exact tests take of rows without any loss, over the plain count."""
 _LEAST_ADVANTAGE = 0.01
-_FIRM = 5.0
-"""Standard errors of the cloud's mean quality, for a share of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,20 +154,19 @@ def _check_meaning(rows: Rows, limit: Limit) -> None:
             "without exploration the cloud's own quality on these queries is not known, so a drop "
             "relative to it has no meaning; give an absolute limit, or explore"
         )
-    if limit.kind == "relative" and not is_off_zero(rows):
+    if limit.kind == "relative" and not is_share_known(rows):
         mean, error = float(rows.cloud_q.mean()), standard_error(rows.cloud_q)
         raise UnsupportedError(
             f"no relative drop can be promised: the cloud's mean quality is {mean:.4g} on {rows.n} "
-            f"outcomes, not clearly off 0 (5 SE are {_FIRM * error:.4g}), and a share of it has no "
-            "meaning. Give an absolute limit (leave --drop-kind out)",
+            f"outcomes, not clearly off 0 (5 SE are {LEVEL_SE * error:.4g}), and a share of it has "
+            "no meaning. Give an absolute limit (leave --drop-kind out)",
             n=rows.n,
         )
 
 
-def is_off_zero(rows: Rows) -> bool:
+def is_share_known(rows: Rows) -> bool:
     """Whether the cloud's mean quality is so far from 0 that a share of it has a meaning."""
-    size = abs(float(rows.cloud_q.mean()))
-    return size > 0.0 and size >= _FIRM * standard_error(rows.cloud_q)
+    return is_off_zero(float(rows.cloud_q.mean()), standard_error(rows.cloud_q))
 
 
 def fewest_rows(limit: Limit, quality_range: QualityRange) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from hybridroute.edge_runtime.manifest import Calibration
 from hybridroute.edge_runtime.promises import DialBounds, KeptPromise, Promises
 from hybridroute.training.promise.bounds import drop_bounds
-from hybridroute.training.promise.fit import Fitted, fit_promise, is_off_zero
+from hybridroute.training.promise.fit import Fitted, fit_promise, is_share_known
 from hybridroute.training.promise.outcomes import Limit, Rows
 
 LIMITS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2)
@@ -67,7 +67,7 @@ def _limits(rows: Rows) -> list[Limit]:
         if drop * held.width < 1.0
     ]
     one_sign = held.low >= 0.0 or held.high <= 0.0
-    if rows.relative and one_sign and is_off_zero(rows):
+    if rows.relative and one_sign and is_share_known(rows):
         limits += [Limit(max_drop=drop, kind="relative") for drop in RELATIVE_LIMITS]
     return limits
 
