@@ -27,6 +27,27 @@ Reason = Literal[
     "fallback",
 ]
 
+PROMISED_REASONS: frozenset[Reason] = frozenset(
+    {"score_at_or_above_threshold", "score_below_threshold", "highest_utility", "out_of_scope"}
+)
+"""The bundle's whole rule decided as it was calibrated, texts that it cannot judge included.
+
+A promise stands behind these alone.
+"""
+DRAWN_REASONS: frozenset[Reason] = frozenset(
+    {"score_at_or_above_threshold", "score_below_threshold", "explored"}
+)
+"""The score of two arms decided, or the draw that may overrule it: the arm's chance is known.
+
+Ratings of these can be weighed. Out-of-scope texts are missing, as no draw is made for them.
+"""
+REDECIDABLE_REASONS: frozenset[Reason] = DRAWN_REASONS | {"fallback"}
+"""Another threshold may have asked another arm first, of two.
+
+A fallback is among them because its reason hides the one before it: whether the score had chosen
+the arm that failed has to be read off the score itself.
+"""
+
 Continues = Literal["tool_loop", "short_follow_up", "down_slowly"]
 
 _ERROR_LENGTH = 300

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hybridroute.decision import REDECIDABLE_REASONS
 from hybridroute.decision_log import bundle_name
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.errors import DataError
@@ -18,14 +19,11 @@ from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD, Calibration
 from hybridroute.setting import Setting
 from hybridroute.threshold_policy import ThresholdPolicy
 
-BY_SCORE = frozenset(
-    {"score_at_or_above_threshold", "score_below_threshold", "explored", "fallback"}
-)
 _NEAR_SHARE = 0.1
 """Of the calibration's queries, those around a score whose mean gap stands for it."""
 _WANTED = (
-    "id, bundle, arm, reason, score, score_kind, calibrated, unknown_share, fallback_from, "
-    "cost_usd, costs"
+    "id, bundle, arm, reason, score, score_kind, threshold, calibrated, unknown_share, "
+    "fallback_from, cost_usd, costs"
 )
 
 
@@ -40,7 +38,8 @@ class Replay:
         In the log, those that an arm answered.
     fixed : int
         Decided by something else than the score (a mode, a session, a missing capability), or
-        scored by another bundle: they stay as they were.
+        scored by another bundle: they stay as they were. So do those whose arm failed if the score
+        had not chosen that arm, but the conversation or a draw.
     to_edge, to_cloud : int
         Requests that change their arm.
     cloud_share_was, cloud_share_would_be : float
@@ -256,10 +255,11 @@ class _Again:
     def _was_by_score(self, row: sqlite3.Row) -> bool:
         limit = self._bundle.manifest.unknown_token_limit
         return (
-            row["reason"] in BY_SCORE
+            row["reason"] in REDECIDABLE_REASONS
             and row["score"] is not None
             and (row["unknown_share"] or 0.0) <= limit
             and row["bundle"] == self._name
+            and (row["reason"] != "fallback" or _score_chose(row["fallback_from"], row))
         )
 
     def _threshold(self, is_calibrated: bool) -> float:
@@ -268,3 +268,10 @@ class _Again:
             policy = ThresholdPolicy(self._bundle.manifest, models)
             self._thresholds[is_calibrated] = policy.threshold(self._setting)
         return self._thresholds[is_calibrated]
+
+
+def _score_chose(arm: str | None, row: sqlite3.Row) -> bool:
+    """Whether the logged score, at the threshold of its time, is for this arm."""
+    if row["threshold"] is None:
+        return False
+    return arm == ("edge" if row["score"] >= row["threshold"] else "cloud")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from hybridroute.charges import best_arm
-from hybridroute.decision import ArmEstimate, Continues, Decision, Mode, Reason
+from hybridroute.decision import PROMISED_REASONS, ArmEstimate, Continues, Decision, Mode, Reason
 from hybridroute.edge_runtime.chat import ChatRequest
 from hybridroute.edge_runtime.errors import ConfigError, NoCapableArm, RequestError
 from hybridroute.edge_runtime.manifest import Manifest
@@ -17,11 +17,6 @@ from hybridroute.modes import REASON_OF_MODE, preferred_arms, serves_mode
 from hybridroute.policy import ActiveSetting
 from hybridroute.routed_text import routed_text
 from hybridroute.sessions import Standing
-
-_BY_SCORE: frozenset[Reason] = frozenset(
-    {"score_at_or_above_threshold", "score_below_threshold", "highest_utility", "out_of_scope"}
-)
-"""A promise is kept by these; where something else decides, none stands behind the decision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +151,7 @@ class Router:
             cost_weight=active.setting.cost_weight,
             budget_usd=active.setting.budget_usd,
             calibrated=active.calibrated,
-            promise=active.promise if choice.reason in _BY_SCORE else None,
+            promise=active.promise if choice.reason in PROMISED_REASONS else None,
             propensity=choice.propensity,
             unknown_share=None if assessment is None else assessment.unknown_share,
             left_out=left_out,

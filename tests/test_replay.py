@@ -98,6 +98,21 @@ def test_a_fallback_stays_where_the_choice_would_be_the_same(tmp_path: Path) -> 
     _log(path, cloud=cloud_arm(fails=ArmUnavailable("down", arm="cloud")))
     found = replay(path, Setting(threshold=0.4), bundle())
     assert (found.cloud_share_was, found.cloud_share_would_be) == (0.0, 0.0)
+    assert found.fixed == 0
+
+
+def test_a_fallback_from_a_held_conversation_stays(tmp_path: Path) -> None:
+    """The conversation kept the easy request on the cloud, which failed: no score chose that."""
+    path, cloud = tmp_path / "log.db", cloud_arm()
+    with HybridClient(bundle(), edge=edge_arm(), cloud=cloud, threshold=0.4) as client:
+        client.log_to(path)
+        client.chat.completions.create(messages=user("0.1 hard"), session="one")
+        cloud.fails = ArmUnavailable("down", arm="cloud")
+        held = client.chat.completions.create(messages=user("0.7 easy"), session="one")
+    assert (held.hybridroute.reason, held.hybridroute.arm) == ("fallback", "edge")
+    for threshold in (0.4, 0.9):
+        found = replay(path, Setting(threshold=threshold), bundle())
+        assert (found.fixed, found.to_edge, found.to_cloud) == (1, 0, 0)
 
 
 def test_labels_measure_the_loss(tmp_path: Path) -> None:

@@ -26,13 +26,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hybridroute.decision import DRAWN_REASONS
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.ratings import Rating
 from hybridroute.training.promise.lattice_sums import Floats
 from hybridroute.training.promise.outcomes import QualityRange, places_of
 
 EDGE, CLOUD = "edge", "cloud"
-DRAWN = frozenset({"score_at_or_above_threshold", "score_below_threshold", "explored"})
 _FEWEST = 50
 _NAMED = 4
 _TOO_UNLIKE = 3.0
@@ -151,7 +151,7 @@ def rated_rows(ratings: Sequence[Rating], *, bundle: str, edge: str, cloud: str)
     same = [one for one in ratings if one.bundle == bundle]
     models = {EDGE: edge, CLOUD: cloud}
     ours = [one for one in same if models.get(one.arm) == one.model]
-    drawn = [one for one in ours if one.reason in DRAWN and one.score is not None]
+    drawn = [one for one in ours if one.reason in DRAWN_REASONS and one.score is not None]
     open_ = [one for one in drawn if one.propensity is not None and one.propensity < 1.0]
     eligible = open_ or drawn
     rated = [one for one in eligible if one.quality is not None]
