@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Protocol
 
 from hybridroute.answered import Answered
-from hybridroute.controller_targets import CLOUD, Direction, Reading, Sample, Target
+from hybridroute.controller_targets import Direction, Reading, Sample, Target
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.setting import Setting
 
@@ -163,8 +163,7 @@ class Controller:
         decision = answered.decision
         sample = Sample(
             at=self._clock(),
-            asked_cloud=decision.place == "cloud"
-            or CLOUD in (decision.arm, decision.fallback_from),
+            asked_cloud="cloud" in (decision.place, decision.fallback_from_place),
             cost_usd=decision.cost_usd or 0.0,
             wait_ms=answered.wait_ms,
         )

@@ -9,7 +9,6 @@ from typing import Literal
 
 from hybridroute.edge_runtime.errors import ConfigError
 
-CLOUD = "cloud"
 Direction = Literal["to the cloud", "to the edge", "home"]
 
 _FEW = 5

@@ -129,6 +129,8 @@ class Decision:
         The arms that could not be used for this request, and why; one that failed is among them.
     fallback_from, fallback_error : str or None
         The arm that failed first, with the kind of its error and a short message.
+    fallback_from_place : {"device", "cloud"} or None
+        Where that arm runs.
     continues : {"tool_loop", "short_follow_up", "down_slowly"} or None
         Why the conversation stays on its arm, where it does; see :class:`Sessions`.
     cost_usd, saved_usd : float or None
@@ -162,6 +164,7 @@ class Decision:
     unknown_share: float | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     fallback_from: str | None = None
+    fallback_from_place: Place | None = None
     fallback_error: str | None = None
     continues: Continues | None = None
     cost_usd: float | None = None
@@ -175,10 +178,15 @@ class Decision:
     def after_failure(
         self, error: Exception, *, arm: str, model: str, place: Place | None = None
     ) -> Decision:
-        """The same decision, taken over by ``arm`` because this one's arm failed with ``error``."""
+        """The same decision, taken over by ``arm`` because this one's arm failed with ``error``.
+
+        Where arms failed before, ``fallback_from`` still names the first, which had been chosen;
+        ``left_out`` holds them all.
+        """
         said = f"{type(error).__name__}: {error}"
         if len(said) > _ERROR_LENGTH:
             said = said[: _ERROR_LENGTH - 1] + "…"
+        is_first = self.fallback_from is None
         return replace(
             self,
             arm=arm,
@@ -187,8 +195,9 @@ class Decision:
             reason="fallback",
             continues=None,
             left_out={**self.left_out, self.arm: f"it failed: {said}"},
-            fallback_from=self.arm,
-            fallback_error=said,
+            fallback_from=self.arm if is_first else self.fallback_from,
+            fallback_from_place=self.place if is_first else self.fallback_from_place,
+            fallback_error=said if is_first else self.fallback_error,
             promise=None,
             propensity=None,
         )

@@ -9,9 +9,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from pool_fakes import pool_arms, pool_bundle
 from sdk_fakes import bundle, cloud_arm, edge_arm, user
 
-from hybridroute import Answered, ConfigError, HybridClient, Setting
+from hybridroute import Answered, ArmUnavailable, ConfigError, HybridClient, Setting
 from hybridroute.controller import Controller, ControllerSettings
 from hybridroute.controller_targets import Budget, Latency, Quota, Sample, Share, Target
 from hybridroute.decision import Decision
@@ -34,6 +35,12 @@ class World:
         self.price = 0.001
         self.asked: list[tuple[float, bool, float]] = []
 
+    def turn_if(self, expected: Setting, new: Setting) -> bool:
+        if self.setting != expected:
+            return False
+        self.setting = new
+        return True
+
     def run(self, hours: float, per_second: float = 1.0) -> None:
         ends = self.now + hours * 3600.0
         while self.now < ends:
@@ -47,6 +54,7 @@ class World:
         decision = Decision(
             arm=arm,
             model="m",
+            place="cloud" if arm == "cloud" else "device",
             reason="score_below_threshold",
             mode="auto",
             score=0.5,
@@ -109,6 +117,21 @@ def test_a_quota_and_a_share_are_held() -> None:
     share = World(Share(cloud_share=0.4), dial=0.0)
     share.run(3.0)
     assert 0.32 <= share.share(1.0) <= 0.42
+
+
+def test_a_failed_cloud_request_counts_whatever_its_arm_is_called() -> None:
+    """Every query is the cloud arm's, which fails: the cloud was asked all the same."""
+    arms = pool_arms()
+    arms[0].fails = ArmUnavailable("away", arm="big")
+    client, now = HybridClient(pool_bundle(), arms=arms, dial=1.0), [0.0]
+    held = ControllerSettings(hold=Share(cloud_share=0.2), every_s=1.0, min_answers=5)
+    client.control(held, clock=lambda: now[0])
+    for _ in range(10):
+        now[0] += 0.5
+        answer = client.chat.completions.create(messages=user("0.1 0.5 0.9 hard"))
+        assert answer.hybridroute.place == "device"
+    assert client.controller is not None
+    assert client.controller.history[0].measured == 1.0
 
 
 def test_it_follows_when_traffic_changes() -> None:

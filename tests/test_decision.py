@@ -31,7 +31,7 @@ def test_to_dict_is_json_with_every_field() -> None:
     body = json.loads(json.dumps(_decision(left_out={"cloud": "gone"}).to_dict()))
     assert body["left_out"] == {"cloud": "gone"}
     wanted = {"arm", "score", "score_kind", "threshold", "dial", "calibrated", "reason"}
-    assert wanted | {"latency_ms", "id", "model"} <= set(body)
+    assert wanted | {"latency_ms", "id", "model", "fallback_from_place"} <= set(body)
     assert body["score"] == 0.72
 
 
@@ -69,13 +69,24 @@ def test_explain(changes: dict[str, object], said: str) -> None:
 
 
 def test_a_fallback_is_visible_and_keeps_the_rest() -> None:
-    before = _decision()
+    before = _decision(place="device")
     after = before.after_failure(ArmUnavailable("no route to host"), arm="cloud", model="large-1")
     assert (after.arm, after.model, after.reason) == ("cloud", "large-1", "fallback")
-    assert after.fallback_from == "edge"
+    assert (after.fallback_from, after.fallback_from_place) == ("edge", "device")
     assert after.fallback_error == "ArmUnavailable: no route to host"
     assert (after.score, after.id) == (before.score, before.id)
     assert "edge failed (ArmUnavailable: no route to host)" in after.explain()
+
+
+def test_of_several_failures_the_first_is_named_and_all_are_left_out() -> None:
+    after = (
+        _decision(arm="big", place="cloud")
+        .after_failure(ArmUnavailable("away"), arm="tiny", model="tiny-1", place="device")
+        .after_failure(ArmUnavailable("too hot"), arm="small", model="small-1", place="device")
+    )
+    assert (after.fallback_from, after.fallback_from_place) == ("big", "cloud")
+    assert after.fallback_error == "ArmUnavailable: away"
+    assert list(after.left_out) == ["big", "tiny"]
 
 
 def test_a_long_error_is_cut() -> None:

@@ -54,6 +54,7 @@ def test_an_answer_carries_its_decision_and_falls_back_within_the_pool() -> None
     with client(arms=arms, dial=1.0) as held:
         answer = held.chat.completions.create(messages=user("0.1 0.5 0.9 hard"))
     assert answer.hybridroute.fallback_from == "big"
+    assert answer.hybridroute.fallback_from_place == "cloud"
     assert answer.hybridroute.arm in ("tiny", "small")
 
 
