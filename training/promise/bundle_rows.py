@@ -9,8 +9,10 @@ import numpy as np
 
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.protocols import Scorer
+from hybridroute.training.left_out import pair_rows
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.promise.outcomes import PairedOutcomes, QualityRange, UnsupportedError
+from hybridroute.training.rows_seen import seen_in_training
 
 Progress = Callable[[int, int], None]
 
@@ -71,16 +73,14 @@ def bundle_rows(
     UnsupportedError
         If fewer than two rows are left.
     """
-    pair = table.with_pair(edge, cloud)
-    unique = pair.table.deduplicated()
-    known = set(bundle.manifest.training_hashes)
-    keys = unique.table.prompt_hashes()
-    order = sorted((key, at) for at, key in enumerate(keys) if key not in known)
-    kept = unique.table.select([at for _, at in order])
-    seen = len(keys) - len(kept)
+    pair = pair_rows(table, edge, cloud)
+    seen = seen_in_training(bundle.manifest, pair.table)
+    keys = pair.table.prompt_hashes()
+    kept = pair.table.select(sorted(np.flatnonzero(~seen).tolist(), key=lambda at: keys[at]))
+    n_seen, without = int(seen.sum()), pair.left_out.rows_without_the_pair
     if len(kept) < 2:
         raise UnsupportedError(
-            _too_few(pair.dropped, unique.duplicates, seen, len(kept)), n=len(kept)
+            _too_few(without, pair.left_out.duplicates, n_seen, len(kept)), n=len(kept)
         )
     scorer, limit = bundle.scorer(threads=threads), bundle.manifest.unknown_token_limit
     rows, outside = paired_rows(
@@ -89,10 +89,10 @@ def bundle_rows(
     return BundleRows(
         rows=rows,
         table=kept,
-        seen=seen,
+        seen=n_seen,
         out_of_scope=outside,
-        without_the_pair=pair.dropped,
-        duplicates=unique.duplicates,
+        without_the_pair=without,
+        duplicates=pair.left_out.duplicates,
     )
 
 
