@@ -9,7 +9,7 @@ import pytest
 
 from hybridroute.cloud import CloudSettings
 from hybridroute.cloud.wire import read_chunk, read_completion, request_body
-from hybridroute.edge_runtime.chat import ChatRequest
+from hybridroute.edge_runtime.chat import ChatRequest, Usage
 from hybridroute.edge_runtime.errors import RequestError
 
 KEY = "sk-planted-key-5f2c"
@@ -68,3 +68,15 @@ def test_text_parts_in_an_answer_are_joined() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     payload = {"choices": [{"message": {"content": parts}}]}
     assert read_completion(payload, model="m", now=0).choices[0].message.content == "a\nb"
+
+
+@pytest.mark.parametrize("count", [2**64, 10**12, -1, True, float("inf"), float("nan"), "3", None])
+def test_a_count_of_tokens_that_cannot_be_is_taken_as_not_said(count: Any) -> None:
+    """So that the tokens are estimated, and no cost or log row is made of it."""
+    for said in ({"prompt_tokens": count}, {"completion_tokens": count}):
+        usage = {"prompt_tokens": 3, "completion_tokens": 2, **said}
+        assert read_completion({"usage": usage}, model="m", now=0).usage is None
+        assert read_chunk({"usage": usage}, id="c", model="m", now=0).usage is None
+    total = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": count}
+    read = read_completion({"usage": total}, model="m", now=0).usage
+    assert read == Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5)

@@ -27,6 +27,8 @@ from hybridroute.edge_runtime.errors import RequestError
 
 _RESERVED = frozenset({"messages", "stream", "model"})
 _SAMPLING = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty")
+_MOST_TOKENS = 10**9
+"""No answer takes as many: a count above it is a fault of the server, and no cost is made of it."""
 
 
 def request_body(request: ChatRequest, settings: CloudSettings, *, stream: bool) -> bytes:
@@ -129,11 +131,20 @@ def _content(message: Mapping[str, Any]) -> str | None:
 def _usage(usage: Any) -> Usage | None:
     if not isinstance(usage, Mapping):
         return None
-    prompt, answer = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if not isinstance(prompt, int) or not isinstance(answer, int):
+    prompt, answer = _tokens(usage.get("prompt_tokens")), _tokens(usage.get("completion_tokens"))
+    if prompt is None or answer is None:
         return None
-    total = _count(usage.get("total_tokens"), prompt + answer)
-    return Usage(prompt_tokens=prompt, completion_tokens=answer, total_tokens=total)
+    total = _tokens(usage.get("total_tokens"))
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=answer,
+        total_tokens=prompt + answer if total is None else total,
+    )
+
+
+def _tokens(value: Any) -> int | None:
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole and 0 <= value <= _MOST_TOKENS else None
 
 
 def _text(value: Any) -> str | None:
