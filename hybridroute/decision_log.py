@@ -9,36 +9,35 @@ import os
 import sqlite3
 import threading
 import weakref
+from contextlib import closing
 from pathlib import Path
 from queue import Empty, Full, Queue
 
 from hybridroute.answered import Answered
+from hybridroute.decision_log_file import Row, open_log, write_rows
 from hybridroute.edge_runtime.bundle import MODEL, Bundle
 from hybridroute.edge_runtime.errors import ConfigError, DataError
 from hybridroute.routed_text import routed_text
 
 _log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 2
-"""2 added ``propensity``; a log of 1 gets the column when it is opened."""
 _WAITING = 10_000
 _BATCH = 500
 _LAST_WORD_S = 5.0
 
-COLUMNS = (
-    "id at bundle arm model reason mode continues score score_kind threshold setting_kind dial "
-    "cost_advantage calibrated unknown_share left_out fallback_from outcome error streamed "
-    "prompt_tokens completion_tokens usage_estimated cost_usd saved_usd costs first_token_ms "
-    "total_ms prompt propensity"
-)
-_CREATE = f"""
-CREATE TABLE IF NOT EXISTS decisions ({", ".join(COLUMNS.split())}, PRIMARY KEY (id));
-CREATE TABLE IF NOT EXISTS labels (id, arm, quality, PRIMARY KEY (id, arm));
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
-_INSERT = f"INSERT OR REPLACE INTO decisions VALUES ({', '.join('?' * len(COLUMNS.split()))})"  # noqa: S608
 
-Row = tuple[object, ...]
+class _Tally:
+    """A count that several threads add to."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.total = 0
+
+    def add(self, more: int) -> int:
+        """Add; gives the total."""
+        with self._lock:
+            self.total += more
+            return self.total
 
 
 class DecisionLog:
@@ -68,19 +67,18 @@ class DecisionLog:
     ) -> None:
         self.path = Path(path)
         self._bundle, self._prompts = bundle, prompts
-        self._dropped = 0
+        self._crowded, self._unwritten = _Tally(), _Tally()
         self._queue: Queue[Row | threading.Event | None] = Queue(_WAITING)
         try:
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-            _prepare(self.path)
+            held = open_log(self.path, wait_s=_LAST_WORD_S)
         except (OSError, sqlite3.Error) as exc:
             raise ConfigError(
                 f"the decision log {self.path} cannot be opened ({exc}); name another file"
             ) from exc
-        self._lost: list[int] = []
         thread = threading.Thread(
             target=_write_all,
-            args=(self.path, self._queue, self._lost),
+            args=(self.path, held, self._queue, self._unwritten),
             name="hybridroute-log",
             daemon=True,
         )
@@ -90,8 +88,8 @@ class DecisionLog:
 
     @property
     def dropped(self) -> int:
-        """Requests that were not written: too many waited, or the file could not be written."""
-        return self._dropped + sum(self._lost)
+        """Requests that were not written: too many waited, or the file could not hold them."""
+        return self._crowded.total + self._unwritten.total
 
     def listen(self, answered: Answered) -> None:
         """Note one finished request; never waits."""
@@ -100,8 +98,7 @@ class DecisionLog:
         try:
             self._queue.put_nowait(self._row(answered))
         except Full:
-            self._dropped += 1
-            if self._dropped == 1:
+            if self._crowded.add(1) == 1:
                 _log.warning("the decision log %s cannot keep up; requests are dropped", self.path)
 
     def rate(self, id: str, quality: float) -> None:
@@ -194,49 +191,40 @@ def write_label(
     DataError
         If the log holds no such decision, or cannot be written.
     """
+    file = Path(path)
+    if not file.is_file():
+        raise DataError(f"there is no file {file}; give the decision log's path")
     try:
-        with sqlite3.connect(path) as held:
-            found = held.execute("SELECT arm FROM decisions WHERE id = ?", (id,)).fetchone()
+        # Connecting by a plain path would make the file, were it gone by now.
+        with (
+            closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)) as held,
+            held,
+        ):
+            asked = "SELECT arm FROM decisions WHERE id = ?"
+            found = held.execute(asked, (_storable(id),)).fetchone()
             if not found:
-                raise DataError(f"{path} holds no decision {id!r}; give the id of a Decision")
+                raise DataError(f"{file} holds no decision {id!r}; give the id of a Decision")
             values = (id, found[0] if arm is None else arm, quality)
             held.execute("INSERT OR REPLACE INTO labels VALUES (?, ?, ?)", values)
-        held.close()
     except sqlite3.Error as exc:
-        raise DataError(f"the decision log {path} cannot be written: {exc}") from exc
+        raise DataError(f"the decision log {file} cannot be written: {exc}") from exc
 
 
-def _prepare(path: Path) -> None:
-    held = sqlite3.connect(path)
-    try:
-        version = held.execute("PRAGMA user_version").fetchone()[0]
-        tables = held.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if version == 1:
-            held.execute("ALTER TABLE decisions ADD COLUMN propensity")
-        elif version != SCHEMA_VERSION and (version or tables):
-            raise ConfigError(
-                f"{path} is no decision log of this version (user_version {version}); name "
-                "another file"
-            )
-        held.execute("PRAGMA journal_mode = WAL")
-        held.executescript(_CREATE)
-    finally:
-        held.close()
-
-
-def _write_all(path: Path, queue: Queue[Row | threading.Event | None], lost: list[int]) -> None:
+def _write_all(
+    path: Path,
+    held: sqlite3.Connection,
+    queue: Queue[Row | threading.Event | None],
+    unwritten: _Tally,
+) -> None:
     """The writing thread: whatever waits, in one transaction each time."""
-    held = sqlite3.connect(path, timeout=_LAST_WORD_S)
-    held.execute("PRAGMA synchronous = NORMAL")
     is_open = True
     while is_open:
         taken = [queue.get(), *_waiting(queue)]
         rows = [item for item in taken if isinstance(item, tuple)]
         try:
-            with held:
-                held.executemany(_INSERT, rows)
+            unwritten.add(write_rows(held, rows, path))
         except sqlite3.Error as exc:
-            lost.append(len(rows))
+            unwritten.add(len(rows))
             _log.warning("the decision log %s cannot be written: %s", path, exc)
         for item in taken:
             if isinstance(item, threading.Event):

@@ -114,10 +114,7 @@ def _of_log(file: Path) -> Iterator[Rating]:
         for row in held.execute(_SELECT):
             yield Rating(**dict(zip((item.name for item in fields(Rating)), row, strict=True)))
     except sqlite3.Error as exc:
-        raise DataError(
-            f"{file} cannot be read as a decision log with propensities: {exc}. A log of an older "
-            "version is brought up to date when a client logs to it"
-        ) from exc
+        raise DataError(f"{file} cannot be read as a decision log: {exc}") from exc
     finally:
         held.close()
 

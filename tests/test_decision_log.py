@@ -7,6 +7,8 @@ import sqlite3
 import stat
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from sdk_fakes import answer, bundle, cloud_arm, edge_arm, user
 
 from hybridroute import ArmUnavailable, ConfigError, DataError, HybridClient
 from hybridroute import decision_log as module
+from hybridroute.answered import Answered
 from hybridroute.decision_log import DecisionLog, write_label
+from hybridroute.edge_runtime.chat import Usage
 from hybridroute.edge_runtime.prices import Prices
 
 SECRET = "sk-secret-0123456789"
@@ -97,6 +101,68 @@ def test_a_slow_disk_makes_nobody_wait(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(_rows(path)) + log.dropped == 20
 
 
+def _answered() -> Answered:
+    told: list[Answered] = []
+    with _client() as client:
+        client.listeners.add(told.append)
+        client.chat.completions.create(messages=user("0.9 easy"))
+    return told[0]
+
+
+def _other(one: Answered, id: str, **changes: Any) -> Answered:
+    return replace(one, decision=replace(one.decision, id=id, **changes))
+
+
+def test_a_row_that_sqlite_cannot_hold_is_the_only_one_lost(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Token counts above 64 bits, text that is no Unicode: the writer goes on, and says so."""
+    path = tmp_path / "log.db"
+    log = DecisionLog(path)
+    good = _answered()
+    counts = Usage(prompt_tokens=2**64, completion_tokens=1, total_tokens=1)
+    for at in range(3):
+        log.listen(_other(good, f"before-{at}"))
+        log.listen(replace(_other(good, f"count-{at}"), usage=counts))
+        log.listen(_other(good, f"text-{at}", model="\ud800"))
+        log.listen(_other(good, f"kind-{at}", model=object()))
+    log.flush()
+    log.listen(_other(good, "after"))
+    log.close()
+    assert {row["id"] for row in _rows(path)} == {"before-0", "before-1", "before-2", "after"}
+    assert log.dropped == 9
+    assert "cannot hold" in caplog.text
+
+
+def test_a_disk_that_fails_loses_what_was_to_be_written_then_and_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    log = DecisionLog(path)
+    good = _answered()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("ALTER TABLE decisions RENAME TO away")
+    log.listen(_other(good, "lost"))
+    log.flush()
+    other.execute("ALTER TABLE away RENAME TO decisions")
+    other.close()
+    log.listen(_other(good, "kept"))
+    log.close()
+    assert [row["id"] for row in _rows(path)] == ["kept"]
+    assert log.dropped == 1
+
+
+def test_requests_dropped_by_several_threads_are_all_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_WAITING", 1)
+    path = tmp_path / "log.db"
+    log = DecisionLog(path)
+    good = _answered()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(log.listen, (_other(good, str(at)) for at in range(400))))
+    log.close()
+    assert len(_rows(path)) + log.dropped == 400
+
+
 def test_closing_writes_all_and_leaves_no_thread(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     client = _client()
@@ -157,3 +223,32 @@ def test_labels(tmp_path: Path) -> None:
     held = sqlite3.connect(path)
     assert held.execute("SELECT * FROM labels").fetchall() == [(id, "edge", 0.75)]
     held.close()
+
+
+def test_a_label_makes_no_file_and_leaves_none_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def watched(*given: Any, **named: Any) -> sqlite3.Connection:
+        opened.append(connect(*given, **named))
+        return opened[-1]
+
+    missing, log = tmp_path / "none.db", tmp_path / "what? 100%.db"
+    DecisionLog(log).close()
+    (tmp_path / "text").write_text(
+        "no database, and quite long enough to be looked at as one\n" * 9
+    )
+    monkeypatch.setattr(sqlite3, "connect", watched)
+    with pytest.raises(DataError, match="there is no file"):
+        write_label(missing, id="x", quality=1.0)
+    assert not missing.exists()
+    for path, said in ((log, "no decision 'x'"), (tmp_path / "text", "cannot be written")):
+        with pytest.raises(DataError, match=said):
+            write_label(path, id="x", quality=1.0)
+    with pytest.raises(DataError, match="no decision"):
+        write_label(log, id="\ud800", quality=1.0)
+    for held in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            held.execute("SELECT 1")

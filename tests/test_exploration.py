@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from tiny_bundle import write_tiny_bundle
 
 from hybridroute import ConfigError, DataError, HybridClient
 from hybridroute.async_client import AsyncHybridClient
-from hybridroute.decision_log import DecisionLog, bundle_name
+from hybridroute.decision_log import bundle_name
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.manifest import CalibratedArm
 from hybridroute.exploration import Exploration
@@ -110,18 +109,6 @@ def test_the_server_takes_feedback(tmp_path: Path) -> None:
         for body in ({"id": answered}, {"id": 3, "good": True}, {"id": "no", "good": True}):
             assert server.post(body, path).status_code == 400, body
     assert [one.quality for one in read_ratings(tmp_path / "log.db")] == [1.0]
-
-
-def test_an_older_log_gets_the_column(tmp_path: Path) -> None:
-    path = tmp_path / "log.db"
-    DecisionLog(path).close()
-    with sqlite3.connect(path) as held:
-        held.execute("ALTER TABLE decisions DROP COLUMN propensity")
-        held.execute("PRAGMA user_version = 1")
-    with client() as held_client:
-        held_client.log_to(path)
-        held_client.chat.completions.create(messages=user("0.9 x"))
-    assert [one.propensity for one in read_ratings(path)] == [1.0]
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"id": "x"}'])

@@ -44,8 +44,6 @@ def feedback(
         return
     if (good is None) == (quality is None):
         raise typer.BadParameter("give one of --good, --bad and --quality")
-    if not log.is_file():
-        raise ConfigError(f"there is no file {log}; give the decision log's path")
     from hybridroute.decision_log import write_label
     from hybridroute.ratings import checked_quality
 
