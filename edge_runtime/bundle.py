@@ -128,6 +128,8 @@ class Bundle:
     def save_pretrained(self, folder: str | Path) -> Bundle:
         """Copy the bundle, every file checked; the folder can be put on a hub as it is.
 
+        The manifest is written as it is in memory, which may be newer than the one on the disk.
+
         Raises
         ------
         BundleError

@@ -90,9 +90,3 @@ def with_own_quantiles(
         n=len(scores),
         out_of_scope=len(texts) - len(scores),
     )
-
-
-def write_copy(bundle: Bundle, out: Path) -> Bundle:
-    """Write the bundle, with its manifest as it is in memory, to ``out``, atomically."""
-    files = {name: bundle.read(name) for name in bundle.manifest.files}
-    return Bundle.write(out, bundle.manifest, files)

@@ -7,7 +7,7 @@ from tiny_bundle import EVEN, write_tiny_bundle
 
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.errors import DataError
-from hybridroute.own_prompts import read_prompts, with_own_quantiles, write_copy
+from hybridroute.own_prompts import read_prompts, with_own_quantiles
 from hybridroute.setting import Setting
 from hybridroute.threshold_policy import ThresholdPolicy
 
@@ -83,7 +83,7 @@ def test_prompts_the_router_cannot_judge_are_counted_apart(tiny):
 
 def test_the_old_bundle_stays_as_it_was(tiny, tmp_path):
     own = with_own_quantiles(tiny, tiny.scorer(threads=1), PROMPTS, source="mine")
-    write_copy(own.bundle, tmp_path / "new")
+    own.bundle.save_pretrained(tmp_path / "new")
     assert Bundle.load(tiny.path).manifest.score_quantiles == EVEN
     new = Bundle.load(tmp_path / "new").manifest
     assert new.score_quantiles == own.bundle.manifest.score_quantiles

@@ -181,7 +181,6 @@ def _on_outcomes(
     places: _Places,
 ) -> None:
     from hybridroute.edge_runtime.bundle import check_place
-    from hybridroute.own_prompts import write_copy
     from hybridroute.training.calibrate_output import Calibrated, refusals, say_infeasible, show
     from hybridroute.training.promise.fit import fit_promise
     from hybridroute.training.recalibrate import map_scores, with_promises, without_map
@@ -204,7 +203,7 @@ def _on_outcomes(
         say_infeasible(done, json=places.json)
         raise typer.Exit(1)
     made = with_promises(opened, held, edge, cloud, [] if fitted is None else [fitted])
-    write_copy(made, places.out)
+    made.save_pretrained(places.out)
     show(done, made.manifest, places.out, json=places.json)
 
 

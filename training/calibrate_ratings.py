@@ -31,7 +31,6 @@ def calibrate_on_ratings(
     from hybridroute.decision_log import bundle_name
     from hybridroute.edge_runtime.bundle import check_place
     from hybridroute.edge_runtime.errors import ConfigError
-    from hybridroute.own_prompts import write_copy
     from hybridroute.ratings import read_ratings
     from hybridroute.training.calibrate_output import Calibrated, refusals, say_infeasible, show
     from hybridroute.training.promise.fit import fit_promise
@@ -57,7 +56,7 @@ def calibrate_on_ratings(
         say_infeasible(done, json=json)
         raise typer.Exit(1)
     made = with_rated_promises(bundle, rated, [] if fitted is None else [fitted])
-    write_copy(made, out)
+    made.save_pretrained(out)
     show(done, made.manifest, out, json=json)
 
 

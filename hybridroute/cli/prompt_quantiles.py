@@ -23,7 +23,7 @@ def calibrate_on_prompts(prompts: Path, out: Path, bundle: str | None, *, json: 
         If the prompts cannot be read, or the new bundle cannot be written.
     """
     from hybridroute.cli.assemble import settings_of
-    from hybridroute.own_prompts import read_prompts, with_own_quantiles, write_copy
+    from hybridroute.own_prompts import read_prompts, with_own_quantiles
     from hybridroute.router_source import open_pair_bundle
 
     router = settings_of(options.as_flags(bundle=bundle)).router
@@ -39,7 +39,7 @@ def calibrate_on_prompts(prompts: Path, out: Path, bundle: str | None, *, json: 
             source=f"{prompts.name}, {len(texts)} prompts",
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    write_copy(measured.bundle, out)
+    measured.bundle.save_pretrained(out)
     if json:
         print_json(_body(measured, out))
     else:
