@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.quantile import quantile
 
 Direction = Literal["to the cloud", "to the edge", "home"]
 
 _FEW = 5
+_SLOW = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +134,9 @@ class Latency:
         if min(len(cloud), len(edge)) < _FEW:
             edge_is_slower = len(edge) > len(cloud)  # nothing is known of the other: try it
         else:
-            edge_is_slower = _p95(edge) > _p95(cloud)
+            edge_is_slower = quantile(edge, _SLOW) > quantile(cloud, _SLOW)
         return Reading(
-            measured=_p95([*cloud, *edge]),
+            measured=quantile([*cloud, *edge], _SLOW),
             target=self.p95_ms,
             unit="ms to the first token (p95)",
             over="to the cloud" if edge_is_slower else "to the edge",
@@ -143,11 +145,6 @@ class Latency:
 
 
 Target = Budget | Quota | Share | Latency
-
-
-def _p95(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(0.95 * len(ordered)) - 1)]
 
 
 def _check_positive(name: str, value: float, most: float = math.inf) -> None:

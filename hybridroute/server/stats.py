@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from hybridroute.answered import Answered
+from hybridroute.quantile import quantile
 
 _LAST = 50
 _TIMED = 500
@@ -140,15 +141,11 @@ def _summary(count: _ArmCount) -> dict[str, Any]:
         "failures": count.failures,
         "prompt_tokens": count.prompt_tokens,
         "answer_tokens": count.answer_tokens,
-        "first_token_ms_p50": _quantile(count.first_token_ms, 0.5),
-        "total_ms_p50": _quantile(count.total_ms, 0.5),
-        "total_ms_p95": _quantile(count.total_ms, 0.95),
+        "first_token_ms_p50": _or_none(count.first_token_ms, 0.5),
+        "total_ms_p50": _or_none(count.total_ms, 0.5),
+        "total_ms_p95": _or_none(count.total_ms, 0.95),
     }
 
 
-def _quantile(values: Iterable[float], share: float) -> float | None:
-    """The smallest value that at least the share of them do not exceed."""
-    ordered = sorted(values)
-    if not ordered:
-        return None
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+def _or_none(values: Collection[float], share: float) -> float | None:
+    return quantile(values, share) if values else None
