@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -14,8 +13,10 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
+from hybridroute.cloud.failures import reason_of
 from hybridroute.cloud.line import KeyAuth, Line
 from hybridroute.edge_runtime.errors import ConfigError, ModelMissing
+from hybridroute.loopback import is_loopback
 
 MOST_REDIRECTS = 5
 CONNECT_TIMEOUT_S = 10.0
@@ -67,12 +68,7 @@ class ModelUrl:
     @property
     def is_loopback(self) -> bool:
         """Whether the host is this machine."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     @property
     def file(self) -> str:
@@ -167,12 +163,5 @@ def _sent(line: Line, url: ModelUrl, headers: Mapping[str, str]) -> requests.Res
             request, connect_timeout_s=CONNECT_TIMEOUT_S, read_timeout_s=SILENCE_TIMEOUT_S
         )
     except _FAULTS as exc:
-        raise ModelMissing(f"{url.host} cannot be reached ({_reason(exc)})") from exc
-
-
-def _reason(exc: BaseException) -> str:
-    """The kind of the innermost error: its message may hold the URL's query."""
-    while exc.__cause__ is not None or exc.__context__ is not None:
-        exc = exc.__cause__ or exc.__context__ or exc
-    said = exc.strerror if isinstance(exc, OSError) else None
-    return said or type(exc).__name__
+        # Not the error's message, which may hold the URL's query.
+        raise ModelMissing(f"{url.host} cannot be reached ({reason_of(exc)})") from exc

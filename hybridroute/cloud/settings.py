@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.loopback import is_loopback
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _DEFAULT_VARIABLE = "OPENAI_API_KEY"
@@ -154,12 +154,7 @@ class CloudSettings:
     @property
     def is_loopback(self) -> bool:
         """Whether the endpoint is on this machine."""
-        if self.host == "localhost" or self.host.endswith(".localhost"):
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
 
 def _checked_url(base_url: str) -> SplitResult:

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hybridroute.loopback import is_loopback
 from hybridroute.server.answers import error_answer
 from hybridroute.server.api_errors import ApiError, api_error_of
-from hybridroute.server.options import ServerOptions, is_loopback
+from hybridroute.server.options import ServerOptions
 
 _log = logging.getLogger(__name__)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 
 from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.loopback import is_loopback
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8642
@@ -72,16 +72,6 @@ class ServerOptions:
                 raise ConfigError(
                     f"cors_origin is {origin!r}; give a web origin such as https://example.org"
                 )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _check(name: str, value: float, *, low: int, high: int | None = None) -> None:
