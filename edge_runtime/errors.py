@@ -87,5 +87,9 @@ class ArmRefused(ArmError):
     """The arm understood and refused: bad key, bad request; the same call will fail again."""
 
 
+WRONG_REQUEST = frozenset({400, 422})
+"""The statuses of an ArmRefused that say the request is wrong, whichever arm is asked."""
+
+
 class ContextOverflow(ArmRefused):
     """The prompt does not fit the arm's context; the message names both sizes in tokens."""

@@ -14,32 +14,32 @@ from hybridroute.tracing import trace_context
 
 
 class AnswerWatch:
-    """One request's times, tokens and end. Without a request it watches nothing.
+    """One request's times, tokens and end.
 
     Parameters
     ----------
-    request : ChatRequest or None
+    request : ChatRequest
     session : str or None
         The conversation's id.
-    sessions : Sessions or None
+    sessions : Sessions
         Told which arm answers, as soon as it does, and of the tool calls it makes.
-    costs : Costs or None
-    listeners : Listeners or None
+    costs : Costs
+    listeners : Listeners
+        Told of the end.
     """
 
     def __init__(
         self,
-        request: ChatRequest | None = None,
+        request: ChatRequest,
         *,
-        session: str | None = None,
-        sessions: Sessions | None = None,
-        costs: Costs | None = None,
-        listeners: Listeners | None = None,
+        session: str | None,
+        sessions: Sessions,
+        costs: Costs,
+        listeners: Listeners,
     ) -> None:
         self._request = request
         self._session, self._sessions = session, sessions
-        self._costs = costs or Costs(())
-        self._listeners = listeners or Listeners()
+        self._costs, self._listeners = costs, listeners
         self._start = time.perf_counter()
         self._trace_context = trace_context()
         self.streamed = False
@@ -54,14 +54,13 @@ class AnswerWatch:
         """The first token has come: from now on the decision's arm is the one that answers."""
         self._answering = True
         self._first_token_ms = self._since_start()
-        if self._sessions is not None:
-            self._sessions.answering(self._session, decision)
+        self._sessions.answering(self._session, decision)
 
     def chunk(self, decision: Decision, chunk: CompletionChunk) -> Decision:
         """One chunk of the answer; the decision has its cost with the chunk that has the usage."""
         for choice in chunk.choices:
             self._bytes += len((choice.delta.content or "").encode("utf-8", "replace"))
-            if self._sessions is not None and choice.delta.tool_calls:
+            if choice.delta.tool_calls:
                 self._sessions.called(choice.delta.tool_calls, decision.arm)
         if chunk.usage is None:
             return decision
@@ -71,12 +70,10 @@ class AnswerWatch:
     def whole(self, decision: Decision, completion: Completion) -> Decision:
         """A whole answer; the decision with its cost."""
         self._answering, self._usage = True, completion.usage
-        if self._sessions is not None:
-            self._sessions.answering(self._session, decision)
+        self._sessions.answering(self._session, decision)
         for choice in completion.choices:
             self._bytes += len((choice.message.content or "").encode("utf-8", "replace"))
-            if self._sessions is not None:
-                self._sessions.called(choice.message.tool_calls, decision.arm)
+            self._sessions.called(choice.message.tool_calls, decision.arm)
         return self._report(decision, "done", None)
 
     def done(self, decision: Decision) -> Decision:
@@ -90,14 +87,14 @@ class AnswerWatch:
 
     def dropped(self, decision: Callable[[], Decision]) -> None:
         """A stream was dropped; called by its finalizer, so it only leaves word."""
-        if not self._ended and self._answering and self._request is not None:
+        if not self._ended and self._answering:
             self._listeners.tell_later(lambda: self._answered(decision(), "cancelled", None))
             self._ended = True
 
     def _report(
         self, decision: Decision, outcome: Outcome, error: BaseException | None
     ) -> Decision:
-        if self._ended or self._request is None:
+        if self._ended:
             return decision
         self._ended = True
         answered = self._answered(decision, outcome, error)
@@ -107,11 +104,9 @@ class AnswerWatch:
     def _answered(
         self, decision: Decision, outcome: Outcome, error: BaseException | None
     ) -> Answered:
-        request = self._request
-        assert request is not None  # noqa: S101 (held by both callers)
         usage, estimated = self._usage, False
         if usage is None and self._answering:
-            usage, estimated = estimated_usage(request, self._bytes), True
+            usage, estimated = estimated_usage(self._request, self._bytes), True
         if usage is not None:
             decision = self._costs.settled(decision, usage, estimated=estimated)
         return Answered(
@@ -124,7 +119,7 @@ class AnswerWatch:
             first_token_ms=self._first_token_ms,
             total_ms=self._since_start(),
             at=time.time(),
-            request=request,
+            request=self._request,
             trace_context=self._trace_context,
         )
 

@@ -10,6 +10,7 @@ from hybridroute.answer_watch import AnswerWatch
 from hybridroute.decision import Decision
 from hybridroute.edge_runtime.chat import ChatRequest, Completion, CompletionChunk
 from hybridroute.edge_runtime.errors import (
+    WRONG_REQUEST,
     ArmError,
     ArmRefused,
     ConfigError,
@@ -23,8 +24,6 @@ from hybridroute.responses import ChatCompletion
 
 _log = logging.getLogger(__name__)
 
-_CALLERS_MISTAKE = frozenset({400, 422})
-
 
 def is_arms_fault(error: HybridRouteError) -> bool:
     """Whether another arm may do better: the arm, not the request, is what is wrong.
@@ -32,12 +31,12 @@ def is_arms_fault(error: HybridRouteError) -> bool:
     True for an arm that is unreachable, overloaded, too slow, lacks a key or has it refused, has
     too small a context, or is not installed (EngineMissing, ModelMissing: a lazily loaded arm finds
     out only now). False for a bad request (HTTP 400 and 422, RequestError): another arm would hide
-    the mistake.
+    the mistake. A body too long for one server (HTTP 413) may do at another.
     """
     if isinstance(error, ContextOverflow):
         return True
     if isinstance(error, ArmRefused):
-        return error.status not in _CALLERS_MISTAKE
+        return error.status not in WRONG_REQUEST
     return isinstance(error, (ArmError, ConfigError))
 
 
@@ -50,17 +49,15 @@ class Attempts:
         The router's.
     arms : sequence of Arm
         The chosen arm first, then those that may stand in for it.
-    watch : AnswerWatch or None
+    watch : AnswerWatch
         Follows the answer for those who listen.
     """
 
-    def __init__(
-        self, decision: Decision, arms: Sequence[Arm], watch: AnswerWatch | None = None
-    ) -> None:
+    def __init__(self, decision: Decision, arms: Sequence[Arm], watch: AnswerWatch) -> None:
         self._arms = tuple(arms)
         self._at = 0
         self._failures: list[str] = []
-        self.watch = watch or AnswerWatch()
+        self.watch = watch
         self.decision = decision
 
     @property

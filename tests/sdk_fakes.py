@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hybridroute.answer_watch import AnswerWatch
+from hybridroute.answered import Listeners
+from hybridroute.costs import Costs
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.chat import (
     AnswerMessage,
@@ -30,6 +33,7 @@ from hybridroute.edge_runtime.manifest import (
 )
 from hybridroute.edge_runtime.protocols import Assessment, Capabilities
 from hybridroute.routed_text import TEXT_RULE
+from hybridroute.sessions import Sessions
 
 EDGE_MODEL, CLOUD_MODEL = "small-1", "large-1"
 EVERYTHING = Capabilities(tools=True, json_mode=True, images=True, logit_bias=True, web_search=True)
@@ -155,6 +159,13 @@ def contents(chunks: Sequence[CompletionChunk]) -> list[str]:
     return [
         choice.delta.content for one in chunks for choice in one.choices if choice.delta.content
     ]
+
+
+def watch(request: ChatRequest) -> AnswerWatch:
+    """A watch of a request without prices, conversation or listeners."""
+    return AnswerWatch(
+        request, session=None, sessions=Sessions(), costs=Costs(()), listeners=Listeners()
+    )
 
 
 def user(text: str) -> list[Message]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
-from sdk_fakes import FakeArm, FakeScorer, cloud_arm, edge_arm, manifest, user
+from sdk_fakes import FakeArm, FakeScorer, cloud_arm, edge_arm, manifest, user, watch
 
 from hybridroute.attempts import Attempts, complete, is_arms_fault
 from hybridroute.edge_runtime.chat import ChatRequest
@@ -30,7 +30,7 @@ REQUEST = ChatRequest(messages=tuple(user("0.9 easy")))
 def _attempts(*arms: FakeArm) -> Attempts:
     router = Router(scorer=FakeScorer(), manifest=manifest(), arms=(edge_arm(), cloud_arm()))
     active = ThresholdPolicy(router.manifest, ()).activate(Setting(threshold=0.5))
-    return Attempts(router.decide(REQUEST, active), arms)
+    return Attempts(router.decide(REQUEST, active), arms, watch(REQUEST))
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,7 @@ def _attempts(*arms: FakeArm) -> Attempts:
         ArmRefused("wrong key", status=401),
         ArmRefused("not yours", status=403),
         ArmRefused("no such model", status=404),
+        ArmRefused("too long a body", status=413),
         ArmRefused("no key is set"),
         ContextOverflow("too long", status=400),
         EngineMissing("install one"),

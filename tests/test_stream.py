@@ -19,6 +19,7 @@ from sdk_fakes import (
     edge_arm,
     manifest,
     user,
+    watch,
 )
 
 from hybridroute.attempts import Attempts
@@ -43,7 +44,7 @@ def _stream(*arms: FakeArm, check_open: Any = lambda: None) -> ChatStream:
     router = Router(scorer=FakeScorer(), manifest=manifest(), arms=(edge_arm(), cloud_arm()))
     active = ThresholdPolicy(router.manifest, ()).activate(Setting(threshold=0.5))
     decision = router.decide(REQUEST, active)
-    return ChatStream(Attempts(decision, arms), REQUEST, check_open=check_open)
+    return ChatStream(Attempts(decision, arms, watch(REQUEST)), REQUEST, check_open=check_open)
 
 
 def test_asks_nothing_before_the_first_chunk() -> None:

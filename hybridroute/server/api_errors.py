@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hybridroute.edge_runtime.errors import (
+    WRONG_REQUEST,
     ArmError,
     ArmRefused,
     ArmTimeout,
@@ -23,7 +24,9 @@ from hybridroute.edge_runtime.errors import (
 
 _BAD_REQUEST = "invalid_request_error"
 _SERVER = "server_error"
-_CALLERS_MISTAKE = frozenset({400, 413, 422})
+_CALLERS_TO_MEND = WRONG_REQUEST | {413}
+"""An arm's statuses that are told as 400. A body too long for one arm (413) is no wrong request, and
+another arm is tried; where none is left, it is the caller who can shorten it."""
 _NAMED = re.compile(r"([a-z_]+(?:\[\d+\])?(?:\.[a-z_]+)*) (?:is|holds) ")
 
 
@@ -107,7 +110,7 @@ def api_error_of(error: Exception) -> ApiError:
     if isinstance(error, ArmRefused) and not isinstance(error, ContextOverflow):
         param = _param(400, message)
         # A schema that an engine cannot use: another arm was to try, and there is none.
-        if error.status in _CALLERS_MISTAKE or param == "response_format":
+        if error.status in _CALLERS_TO_MEND or param == "response_format":
             return ApiError(400, message, code="arm_refused", param=param)
         return ApiError(502, message, type=_SERVER, code="arm_refused")
     for kind, status, type_, code in _KINDS:
