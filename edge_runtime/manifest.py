@@ -7,12 +7,10 @@ newer schema; unknown keys are an error within a known one.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import BundleError
@@ -20,6 +18,7 @@ from hybridroute.edge_runtime.grid import check_grid, check_rising
 from hybridroute.edge_runtime.pool import ESTIMATE_KINDS, Pool
 from hybridroute.edge_runtime.probability_map import ProbabilityMap
 from hybridroute.edge_runtime.promises import Promises
+from hybridroute.edge_runtime.typed_json import parse_json, read_as
 
 SCHEMA_VERSION = 3
 _READ = range(1, SCHEMA_VERSION + 1)
@@ -214,7 +213,7 @@ class Manifest:
             a wrong type.
         """
         try:
-            held = json.loads(text, parse_constant=_refuse_constant)
+            held = parse_json(text)
         except (ValueError, RecursionError) as exc:
             raise BundleError(f"manifest.json is not JSON ({exc}); fetch the bundle again") from exc
         if isinstance(held, dict) and not isinstance(held.get("schema_version"), int):
@@ -226,9 +225,7 @@ class Manifest:
                 f"the bundle has schema {version}; this hybridroute reads up to {SCHEMA_VERSION}. "
                 "Upgrade hybridroute"
             )
-        built = _build(cls, held, "manifest")
-        assert isinstance(built, cls)  # noqa: S101 (narrows the type; _build made it)
-        return built
+        return read_as(cls, held, "manifest")
 
 
 def check_file_name(name: str) -> None:
@@ -241,57 +238,3 @@ def check_file_name(name: str) -> None:
     """
     if not _PLAIN_NAME.fullmatch(name):
         raise BundleError(f"{name!r} is not a plain file name; the bundle was altered")
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a number JSON has")
-
-
-def _build(kind: Any, held: Any, where: str) -> Any:
-    """Build ``kind``, a dataclass, container or scalar type, from parsed JSON, or say why not."""
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
-        return None if held is None else _build(inner[0], held, where)
-    if hasattr(kind, "__dataclass_fields__"):
-        return _build_dataclass(kind, held, where)
-    if origin is tuple:
-        if not isinstance(held, list):
-            raise BundleError(f"{where} must be a list, not {type(held).__name__}")
-        return tuple(_build(inner[0], item, f"{where}[{i}]") for i, item in enumerate(held))
-    if origin is Mapping:
-        if not isinstance(held, dict):
-            raise BundleError(f"{where} must be an object, not {type(held).__name__}")
-        return {key: _build(inner[1], item, f"{where}.{key}") for key, item in held.items()}
-    return held if kind is Any else _build_scalar(kind, held, where)
-
-
-def _build_scalar(kind: Any, held: Any, where: str) -> Any:
-    if kind is float and isinstance(held, (int, float)) and not isinstance(held, bool):
-        return _finite(held, where)
-    if not isinstance(held, kind) or (kind is int and isinstance(held, bool)):
-        raise BundleError(f"{where} must be {kind.__name__}, not {type(held).__name__}")
-    return held
-
-
-def _finite(held: float, where: str) -> float:
-    try:
-        value = float(held)
-    except OverflowError:
-        value = math.inf
-    if not math.isfinite(value):
-        raise BundleError(f"{where} is not finite; the bundle was altered")
-    return value
-
-
-def _build_dataclass(kind: Any, held: Any, where: str) -> Any:
-    if not isinstance(held, dict):
-        raise BundleError(f"{where} must be an object, not {type(held).__name__}")
-    hints = get_type_hints(kind)
-    unknown = sorted(set(held) - set(hints))
-    if unknown:
-        raise BundleError(f"{where} has unknown fields {unknown}; the bundle was altered")
-    values = {name: _build(hints[name], item, f"{where}.{name}") for name, item in held.items()}
-    try:
-        return kind(**values)
-    except TypeError as exc:
-        raise BundleError(f"{where} is incomplete: {exc}") from exc
