@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import Any, Literal
 
 from hybridroute.decision import Decision
@@ -78,16 +79,19 @@ class Listeners:
 
     def __init__(self) -> None:
         self._listeners: tuple[Listener, ...] = ()
+        self._lock = Lock()
         # A SimpleQueue, since a finalizer may put into it while it interrupts any code.
         self._late: SimpleQueue[Callable[[], Answered]] = SimpleQueue()
 
     def add(self, listener: Listener) -> None:
         """Tell ``listener`` from now on."""
-        self._listeners = (*self._listeners, listener)
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
 
     def remove(self, listener: Listener) -> None:
         """Tell ``listener`` no more."""
-        self._listeners = tuple(one for one in self._listeners if one != listener)
+        with self._lock:
+            self._listeners = tuple(one for one in self._listeners if one != listener)
 
     def tell(self, answered: Answered) -> None:
         """Tell all of one finished request, and of those that were told from a finalizer."""

@@ -107,9 +107,16 @@ class DialChange:
 
 
 class Turned(Protocol):
-    """What has a setting that can be assigned; a client is one."""
+    """What has a setting that others may turn as well; a client is one."""
 
-    setting: Setting
+    @property
+    def setting(self) -> Setting:
+        """The one in force."""
+        ...
+
+    def turn_if(self, expected: Setting, new: Setting) -> bool:
+        """Put ``new`` in force if ``expected`` still is, as one step; whether it was."""
+        ...
 
 
 class Controller:
@@ -147,7 +154,8 @@ class Controller:
         self._history: deque[DialChange] = deque(maxlen=kept)
         self._lock = Lock()
         self._seen = turned.setting
-        self._home = _level_of(turned.setting)
+        self._home = _level_of(self._seen)
+        self._ended = False
         self._since = self._looked = clock()
         self._step = settings.max_step
         self._last = self._run = 0
@@ -168,8 +176,15 @@ class Controller:
             wait_ms=answered.wait_ms,
         )
         with self._lock:
+            if self._ended:
+                return
             self._samples.append(sample)
             self._act(sample.at)
+
+    def end(self) -> None:
+        """Turn nothing from now on; waits for a turn under way."""
+        with self._lock:
+            self._ended = True
 
     def _act(self, now: float) -> None:
         self._notice_others(now)
@@ -179,7 +194,7 @@ class Controller:
         from_ = max(self._since, now - self.settings.window_s)
         while self._samples and self._samples[0].at < from_:
             self._samples.popleft()
-        level = _level_of(self._turned.setting)
+        level = _level_of(self._seen)
         if level is None or len(self._samples) < self.settings.min_answers:
             return
         reading = self.settings.hold.read(tuple(self._samples), now - from_)
@@ -243,9 +258,11 @@ class Controller:
         self._last = sign
 
     def _turn(self, wanted: float, cause: str, reading: Reading, now: float) -> None:
-        before = self._turned.setting
+        before = self._seen
         after = _setting_at(round(wanted, 4), before)
-        self._turned.setting = after
+        if not self._turned.turn_if(before, after):
+            self._notice_others(now)
+            return
         self._seen = after
         self._forget(now)
         self._history.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from threading import Lock
 
 from hybridroute.answered import Listeners
 from hybridroute.controller import Controller, ControllerSettings
@@ -15,7 +16,7 @@ from hybridroute.setting import Setting, setting_from
 
 
 class Turning:
-    """A policy and the setting in force, which is swapped as one object.
+    """A policy and the setting in force, swapped as one object. Safe to turn from several threads.
 
     Parameters
     ----------
@@ -29,10 +30,35 @@ class Turning:
         self.listeners = Listeners()
         self.controller: Controller | None = None
         self.active = policy.activate(wanted or policy.default)
+        self._turns = Lock()
+        # Apart from the other: a controller that is being ended may be about to turn.
+        self._controls = Lock()
 
     def turn(self, setting: Setting) -> None:
         """Put a setting in force; one that the bundle cannot take leaves the old one."""
-        self.active = self.policy.activate(setting)
+        active = self.policy.activate(setting)
+        with self._turns:
+            self.active = active
+
+    def turn_if(self, expected: Setting, new: Setting) -> bool:
+        """As ``turn``, unless another than the expected setting is in force; whether it was."""
+        active = self.policy.activate(new)
+        with self._turns:
+            if self.active.setting != expected:
+                return False
+            self.active = active
+            return True
+
+    def control(self, make: Callable[[], Controller] | None) -> None:
+        """Put the controller that ``make`` gives in the place of the one at work; None ends it."""
+        with self._controls:
+            old = self.controller
+            if old is not None:
+                self.listeners.remove(old.listen)
+                old.end()
+            self.controller = None if make is None else make()
+            if self.controller is not None:
+                self.listeners.add(self.controller.listen)
 
     def for_request(self, setting: Setting | None) -> ActiveSetting:
         """The setting of one request: its own, or the one in force."""
@@ -62,14 +88,10 @@ class Turnable:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Have a controller hold a target from now on; None ends it. At most one is at work."""
-        old = self._turning.controller
-        if old is not None:
-            self.listeners.remove(old.listen)
-        self._turning.controller = None
-        if settings is not None:
-            made = Controller(settings, self, clock=clock)
-            self._turning.controller = made
-            self.listeners.add(made.listen)
+        turning = self._turning
+        turning.control(
+            None if settings is None else lambda: Controller(settings, self, clock=clock)
+        )
 
     @property
     def calibrated(self) -> bool:
@@ -90,6 +112,14 @@ class Turnable:
         if not isinstance(value, Setting):
             raise ConfigError(f"setting is a {type(value).__name__}; give a Setting")
         self._turning.turn(value)
+
+    def turn_if(self, expected: Setting, new: Setting) -> bool:
+        """Put ``new`` in force if ``expected`` still is, as one step; False if it is not.
+
+        For whoever turns by what was read before, as the controller does: a turn that came in
+        between is kept. Raises ConfigError where the bundle cannot take ``new``.
+        """
+        return self._turning.turn_if(expected, new)
 
     @property
     def dial(self) -> float | Promise | None:

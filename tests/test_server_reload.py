@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
 from sdk_fakes import user
 from server_run import serving
 
 from hybridroute.decision import Decision
 from hybridroute.edge_runtime.chat import ChatRequest, Message
+from hybridroute.policy import ActiveSetting
+from hybridroute.server.api_errors import ApiError
 from hybridroute.server.live import Live, Serving
+from hybridroute.setting import Setting
 from hybridroute.settings import EdgeSettings, ServerSettings, Settings
 
 HARD = "0.05 hard"
@@ -74,3 +78,25 @@ def test_what_needs_a_restart_is_counted_from_the_start() -> None:
 
     assert asyncio.run(run()) == [("port", "max_body_bytes"), ()]
     assert first.client.arms
+
+
+def test_a_setting_is_put_only_where_the_tag_holds_to_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A controller turns in a thread of its own, so also between the tag's check and the turn."""
+    first = serving()
+    live = Live(first, serving, lambda _: None)
+    policy, before = first.client._turning.policy, first.client.setting
+    activate = policy.activate
+
+    def turned_meanwhile(setting: Setting) -> ActiveSetting:
+        monkeypatch.undo()
+        first.client.dial = 0.25
+        return activate(setting)
+
+    monkeypatch.setattr(policy, "activate", turned_meanwhile)
+    with pytest.raises(ApiError, match=r"the setting is dial 0\.25; somebody changed it"):
+        live.turn(Setting(dial=0.75), cause="test", if_tag=live.tag)
+    assert (first.client.setting, before) == (Setting(dial=0.25), Setting(dial=0.5))
+    live.turn(Setting(dial=0.75), cause="test", if_tag=live.tag)
+    assert first.client.dial == 0.75

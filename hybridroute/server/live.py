@@ -116,9 +116,7 @@ class Live:
     @property
     def tag(self) -> str:
         """Changes with the setting in force; an HTTP entity tag."""
-        setting = self.serving.client.setting
-        said = str(setting.promise) if setting.promise else repr(setting.value)
-        return f'"{setting.kind}={said}"'
+        return _tag_of(self.serving.client.setting)
 
     @asynccontextmanager
     async def lease(self) -> AsyncIterator[Serving]:
@@ -140,7 +138,8 @@ class Live:
         cause : str
             Who asked; for the log.
         if_tag : str or None
-            Refuse unless the tag is still this one: of two writers the later one is told.
+            Refuse unless the tag is still this one, as one step: a concurrent writer, the
+            controller included, is not overwritten.
 
         Raises
         ------
@@ -149,16 +148,17 @@ class Live:
         ConfigError
             If the bundle cannot take the setting; the old one stays.
         """
-        if if_tag is not None and if_tag.strip() not in ("*", self.tag):
-            raise ApiError(
-                412,
-                f"the setting is {self.serving.client.setting}; somebody changed it since it was "
-                "read. Read it again",
-                code="setting_changed",
-            )
         client = self.serving.client
         before = client.setting
-        client.setting = setting
+        if if_tag is None or if_tag.strip() == "*":
+            client.setting = setting
+        elif if_tag.strip() != _tag_of(before) or not client.turn_if(before, setting):
+            raise ApiError(
+                412,
+                f"the setting is {client.setting}; somebody changed it since it was read. Read it "
+                "again",
+                code="setting_changed",
+            )
         if setting != before:
             _log.info("setting: %s, before %s (%s)", setting, before, cause)
 
@@ -226,6 +226,11 @@ class Live:
         )
         _log.log(logging.INFO if ok else logging.ERROR, "reload: %s", message)
         return self.last_reload
+
+
+def _tag_of(setting: Setting) -> str:
+    said = str(setting.promise) if setting.promise else repr(setting.value)
+    return f'"{setting.kind}={said}"'
 
 
 async def _warmed(serving: Serving) -> tuple[str | None, bool]:
