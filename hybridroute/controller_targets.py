@@ -114,7 +114,9 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """The 95th percentile of the time to the first token, in milliseconds.
+    """The 95th percentile of the wait for an answer, in milliseconds; see :attr:`Answered.wait_ms`.
+
+    A stream is waited for until its first token, a whole answer until it is there.
 
     While it is too long, traffic goes to the arm that is quicker; with room to spare the dial goes
     back to where it stood when the controller began.
@@ -126,7 +128,7 @@ class Latency:
         _check_positive("p95_ms", self.p95_ms)
 
     def read(self, samples: Sequence[Sample], seconds: float) -> Reading | None:  # noqa: ARG002
-        """The percentile; None where too few requests came to a first token."""
+        """The percentile; None where too few requests were answered."""
         cloud = [one.wait_ms for one in samples if one.asked_cloud and one.wait_ms is not None]
         edge = [one.wait_ms for one in samples if not one.asked_cloud and one.wait_ms is not None]
         if len(cloud) + len(edge) < _FEW:
@@ -138,7 +140,7 @@ class Latency:
         return Reading(
             measured=quantile([*cloud, *edge], _SLOW),
             target=self.p95_ms,
-            unit="ms to the first token (p95)",
+            unit="ms of waiting (p95)",
             over="to the cloud" if edge_is_slower else "to the edge",
             under="home",
         )

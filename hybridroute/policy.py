@@ -42,7 +42,11 @@ class ActiveSetting:
 
 
 class Policy(Protocol):
-    """Maps settings to charges for one bundle and one set of arms, each in O(1)."""
+    """Maps settings to charges for one bundle and one set of arms.
+
+    A setting is looked up in the bundle's tables, in O(log n) of their n entries, which do not
+    change with the traffic; a promise is sought one by one among those that the bundle holds.
+    """
 
     @property
     def calibrated(self) -> bool:

@@ -25,7 +25,7 @@ sends at most this much more traffic there."""
 
 
 class ThresholdPolicy:
-    """Maps settings to thresholds for two arms, each in O(1).
+    """Maps settings to thresholds for two arms, as fast as :class:`Policy` says.
 
     With the arms the bundle was calibrated for, dial d is looked up in the calibration's table: the
     least cloud share whose quality reaches q_edge + d * (q_best - q_edge). With other arms nothing

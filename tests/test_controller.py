@@ -272,6 +272,13 @@ def test_wrong_targets() -> None:
             make()
 
 
+def test_whole_answers_are_waited_for_to_their_end() -> None:
+    samples = [Sample(at=0.0, asked_cloud=True, cost_usd=0.0, wait_ms=900.0)] * 30
+    reading = Latency(p95_ms=800.0).read(samples, 1.0)
+    assert reading is not None
+    assert (reading.measured, reading.unit) == (900.0, "ms of waiting (p95)")
+
+
 def test_too_few_first_tokens_say_nothing() -> None:
     samples = [Sample(at=0.0, asked_cloud=True, cost_usd=0.0, wait_ms=None)] * 30
     assert Latency(p95_ms=1.0).read(samples, 1.0) is None

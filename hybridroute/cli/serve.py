@@ -64,7 +64,11 @@ def serve(
     ] = None,
     p95_ms: Annotated[
         float | None,
-        typer.Option(help="Time to the first token.", rich_help_panel=_HOLD, callback=_POSITIVE),
+        typer.Option(
+            help="Wait for a stream's first token or a whole answer: 95th percentile, in ms.",
+            rich_help_panel=_HOLD,
+            callback=_POSITIVE,
+        ),
     ] = None,
     json: options.Json = False,
     mode: options.Mode = None,

@@ -35,7 +35,7 @@ const HELD = {
   usd_per_hour: (most) => `${dollars(most)} an hour`,
   cloud_requests: (most, all) => `${most} cloud requests in ${all.window_s} s`,
   cloud_share: (most) => `${percent(most)} of requests to the cloud`,
-  p95_ms: (most) => `95 % of first tokens within ${milliseconds(most)}`,
+  p95_ms: (most) => `95 % of waits within ${milliseconds(most)}`,
 };
 
 /** What a controller holds, and its last change. */
