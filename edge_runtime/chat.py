@@ -59,7 +59,7 @@ class ChatRequest:
         _check_stop(self.stop)
         _check_range("timeout", self.timeout_s, 0.0, sys.float_info.max)
         if self.timeout_s == 0.0:
-            raise RequestError("timeout is 0; give seconds, above 0")
+            raise RequestError("timeout is 0; give seconds, above 0", param="timeout")
 
     @property
     def has_images(self) -> bool:
@@ -90,44 +90,49 @@ class ChatRequest:
 
 def _check_messages(messages: Sequence[Message]) -> None:
     if not messages:
-        raise RequestError("messages is empty; give at least one user message")
+        raise RequestError("messages is empty; give at least one user message", param="messages")
     for position, message in enumerate(messages):
         _check_mapping(f"messages[{position}]", message)
         role = message.get("role")
         if not isinstance(role, str) or role not in ROLES:
-            raise RequestError(f"messages[{position}].role is {role!r}; use one of {sorted(ROLES)}")
+            name = f"messages[{position}].role"
+            raise RequestError(f"{name} is {role!r}; use one of {sorted(ROLES)}", param=name)
         content = message.get("content")
         if not (content is None or isinstance(content, (str, list, tuple))):
-            kind = type(content).__name__
-            raise RequestError(f"messages[{position}].content is a {kind}; give text or parts")
+            name, kind = f"messages[{position}].content", type(content).__name__
+            raise RequestError(f"{name} is a {kind}; give text or parts", param=name)
 
 
 def _check_mapping(name: str, value: object) -> None:
     if not isinstance(value, Mapping):
-        raise RequestError(f"{name} is a {type(value).__name__}; give a mapping with role")
+        kind = type(value).__name__
+        raise RequestError(f"{name} is a {kind}; give a mapping with role", param=name)
 
 
 def _check_stop(stop: object) -> None:
     if not isinstance(stop, (tuple, list)):
-        raise RequestError(f"stop is a {type(stop).__name__}; give a tuple of strings")
+        kind = type(stop).__name__
+        raise RequestError(f"stop is a {kind}; give a tuple of strings", param="stop")
     if any(not isinstance(text, str) or not text for text in stop):
-        raise RequestError("stop holds an empty or non-text string; give non-empty strings")
+        raise RequestError(
+            "stop holds an empty or non-text string; give non-empty strings", param="stop"
+        )
 
 
 def _check_whole(name: str, value: float | None, low: int | None, high: int | None) -> None:
     _check_range(name, value, low, high)
     if value is not None and not isinstance(value, int):
-        raise RequestError(f"{name} is {value!r}; give a whole number")
+        raise RequestError(f"{name} is {value!r}; give a whole number", param=name)
 
 
 def _check_range(name: str, value: float | None, low: float | None, high: float | None) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise RequestError(f"{name} is {value!r}; give a number")
+        raise RequestError(f"{name} is {value!r}; give a number", param=name)
     if low is not None and (not value >= low or (high is not None and value > high)):
         limits = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise RequestError(f"{name} is {value!r}; it must be {limits}")
+        raise RequestError(f"{name} is {value!r}; it must be {limits}", param=name)
 
 
 def text_of(message: Message) -> str:

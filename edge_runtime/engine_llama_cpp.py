@@ -146,11 +146,13 @@ def _grammar(response_format: Mapping[str, Any] | None) -> str | None:
             f"response_format is of type {kind!r}; this engine takes text, json_object, or "
             "json_schema with a schema",
             status=_BAD_REQUEST,
+            param="response_format",
         )
     try:
         return str(json_schema_to_gbnf(json.dumps(schema)))
     except Exception as exc:
         # Without a status: it may be a schema that another arm can use, such as an open pattern.
         raise ArmRefused(
-            f"response_format holds a JSON schema llama.cpp cannot use: {exc}"
+            f"response_format holds a JSON schema llama.cpp cannot use: {exc}",
+            param="response_format",
         ) from exc

@@ -242,7 +242,8 @@ def _failure(request: ChatRequest, error: Exception) -> ArmError:
     _, is_schema, what = str(error).partition("JSON schema error ")
     if request.wants_json and is_schema:
         # Without a status: it may be a schema that another arm can use.
-        return ArmRefused(f"response_format holds a JSON schema llama.cpp cannot use: {what}")
+        text = f"response_format holds a JSON schema llama.cpp cannot use: {what}"
+        return ArmRefused(text, param="response_format")
     return ArmError(f"llama.cpp failed while answering ({type(error).__name__})")
 
 
@@ -252,7 +253,8 @@ def _check_format(held: Mapping[str, Any]) -> None:
     has_schema = isinstance(named, Mapping) and isinstance(named.get("schema"), Mapping)
     if kind not in ("text", "json_object") and not (kind == "json_schema" and has_schema):
         wanted = "this engine takes text, json_object, or json_schema with a schema"
-        raise ArmRefused(f"response_format is of type {kind!r}; {wanted}", status=_BAD_REQUEST)
+        text = f"response_format is of type {kind!r}; {wanted}"
+        raise ArmRefused(text, status=_BAD_REQUEST, param="response_format")
 
 
 def _body(request: ChatRequest, context_tokens: int, *, reuse_prompt: bool) -> dict[str, Any]:

@@ -9,7 +9,20 @@ from __future__ import annotations
 
 
 class HybridRouteError(Exception):
-    """Base of every error raised by hybridroute."""
+    """Base of every error raised by hybridroute.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong and what to do.
+    param : str or None
+        The argument, or the field of a request, that is wrong: ``"dial"``, ``"messages[0].role"``.
+        None where it is none, or not known which.
+    """
+
+    def __init__(self, message: str = "", *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class ConfigError(HybridRouteError):
@@ -33,7 +46,10 @@ class NoCapableArm(RequestError):
 
 
 class DataError(HybridRouteError):
-    """An outcome table or a prompt file is malformed; the message names file, line and field."""
+    """An outcome table, a prompt file or a decision log is malformed, or lacks what is asked for.
+
+    The message names the file, and line and field where there are any.
+    """
 
 
 class TrainingError(HybridRouteError):
@@ -59,10 +75,14 @@ class ArmError(HybridRouteError):
         The arm's name, for example ``"cloud"``.
     status : int or None
         The HTTP status, where there was one.
+    param : str or None
+        The field of the request that the arm cannot use, where it is known.
     """
 
-    def __init__(self, message: str, *, arm: str = "", status: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, arm: str = "", status: int | None = None, param: str | None = None
+    ) -> None:
+        super().__init__(message, param=param)
         self.arm = arm
         self.status = status
 

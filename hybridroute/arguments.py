@@ -74,21 +74,22 @@ def one_limit(max_tokens: int | None, max_completion_tokens: int | None) -> int 
     if max_tokens != max_completion_tokens:
         raise RequestError(
             f"max_tokens is {max_tokens!r} and max_completion_tokens {max_completion_tokens!r}; "
-            "they mean the same: give one"
+            "they mean the same: give one",
+            param="max_tokens",
         )
     return max_tokens
 
 
 def _check_mapping(name: str, given: object) -> None:
     if not isinstance(given, Mapping):
-        raise RequestError(f"{name} is a {type(given).__name__}; give a mapping")
+        raise RequestError(f"{name} is a {type(given).__name__}; give a mapping", param=name)
 
 
 def _items(name: str, given: Iterable[Any], example: str) -> tuple[Any, ...]:
-    kind = type(given).__name__
+    wrong = f"{name} is a {type(given).__name__}; give a list such as {example}"
     if isinstance(given, (str, bytes, Mapping)):
-        raise RequestError(f"{name} is a {kind}; give a list such as {example}")
+        raise RequestError(wrong, param=name)
     try:
         return tuple(given)
     except TypeError as exc:
-        raise RequestError(f"{name} is a {kind}; give a list such as {example}") from exc
+        raise RequestError(wrong, param=name) from exc

@@ -40,7 +40,7 @@ def checked_mode(mode: object) -> Mode:
     for known in _PLACE_OF_MODE:
         if mode == known:
             return known
-    raise ConfigError(f"mode is {mode!r}; use one of {', '.join(_PLACE_OF_MODE)}")
+    raise ConfigError(f"mode is {mode!r}; use one of {', '.join(_PLACE_OF_MODE)}", param="mode")
 
 
 def serves_mode(arm: Arm, mode: Mode) -> bool:
@@ -59,7 +59,8 @@ def narrowed_mode(of: Mode, wanted: Mode) -> Mode:
     if _PLACE_OF_MODE[of] not in (None, _PLACE_OF_MODE[wanted]):
         raise ConfigError(
             f"mode is {wanted!r}, but this client is {of!r}; a request may only narrow the "
-            "client's mode. Make another client"
+            "client's mode. Make another client",
+            param="mode",
         )
     return wanted
 

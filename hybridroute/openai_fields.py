@@ -61,7 +61,8 @@ def sent_on(given: Mapping[str, object], extra_body: Mapping[str, Any] | None) -
     for name, value in held.items():
         kind = SENT_ON.get(name, Mapping)
         if not isinstance(value, kind):
-            raise RequestError(f"{name} is a {type(value).__name__}; give {_WORDS[kind]}")
+            said = type(value).__name__
+            raise RequestError(f"{name} is a {said}; give {_WORDS[kind]}", param=name)
     return held | mapping_of("extra_body", extra_body)
 
 
@@ -75,4 +76,4 @@ def refuse(given: Mapping[str, object]) -> None:
     """
     for name, value in given.items():
         if value and not (name == "modalities" and value == ["text"]):
-            raise RequestError(f"{name} is given, and {REFUSED[name]}")
+            raise RequestError(f"{name} is given, and {REFUSED[name]}", param=name)

@@ -268,6 +268,7 @@ def _checked(session: object) -> str:
     if not isinstance(session, str) or not 0 < len(session) <= _LONGEST_ID:
         raise RequestError(
             f"session is a {type(session).__name__} that is no id; give 1 to {_LONGEST_ID} "
-            "characters"
+            "characters",
+            param="session",
         )
     return session

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Literal
 
@@ -60,13 +60,15 @@ class Setting:
     promise: Promise | None = None
 
     def __post_init__(self) -> None:
-        given = [name for name in (*_HIGHEST, "promise") if getattr(self, name) is not None]
+        names = [item.name for item in fields(self)]
+        given = [name for name in names if getattr(self, name) is not None]
         if len(given) != 1:
             said = " and ".join(given) if given else "none of them"
-            raise ConfigError(f"give one of {', '.join(_HIGHEST)}, not {said}")
+            raise ConfigError(f"give one of {', '.join(names)}, not {said}")
         if self.promise is not None:
             if not isinstance(self.promise, Promise):
-                raise ConfigError(f"promise is a {type(self.promise).__name__}; give a Promise")
+                kind = type(self.promise).__name__
+                raise ConfigError(f"promise is a {kind}; give a Promise", param="promise")
             return
         name = next(name for name in _HIGHEST if name in given)
         object.__setattr__(self, name, _checked(name, getattr(self, name), _HIGHEST[name]))
@@ -114,11 +116,12 @@ def _checked(name: str, value: object, highest: float) -> float:
     bounded = f"from 0 to {highest:g}" if highest < sys.float_info.max else "of at least 0"
     wanted = f"give a number {bounded}"
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise ConfigError(f"{name} is {value!r}, a {type(value).__name__}; {wanted}")
+        kind = type(value).__name__
+        raise ConfigError(f"{name} is {value!r}, a {kind}; {wanted}", param=name)
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not 0.0 <= number <= highest:
-        raise ConfigError(f"{name} is {number!r}; {wanted}")
+        raise ConfigError(f"{name} is {number!r}; {wanted}", param=name)
     return number

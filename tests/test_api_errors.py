@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from hybridroute.attempts import is_arms_fault
-from hybridroute.edge_runtime.errors import ArmRefused
+from hybridroute.edge_runtime.errors import (
+    ArmRefused,
+    ConfigError,
+    HybridRouteError,
+    ModelMissing,
+    RequestError,
+)
 from hybridroute.server.api_errors import api_error_of
 
 
@@ -18,3 +24,25 @@ def test_what_an_arm_refused(status: int | None, told: int, another_is_tried: bo
     error = ArmRefused("no", arm="cloud", status=status)
     assert is_arms_fault(error) is another_is_tried
     assert (api_error_of(error).status, api_error_of(error).code) == (told, "arm_refused")
+
+
+@pytest.mark.parametrize(
+    ("error", "param"),
+    [
+        (RequestError("no good", param="tools[0]"), "tools[0]"),
+        (ConfigError("no good", param="dial"), "dial"),
+        (ConfigError("feedback is kept beside the decision log"), None),
+        (ModelMissing("pull it", param="edge"), None),
+        (ArmRefused("no good", status=422, param="seed"), "seed"),
+        (ArmRefused("temperature is what the server minds", status=400), None),
+    ],
+)
+def test_the_field_is_the_error_s_own_and_not_read_from_its_words(
+    error: HybridRouteError, param: str | None
+) -> None:
+    assert api_error_of(error).param == param
+
+
+def test_a_field_that_no_arm_can_use_is_the_callers_to_change() -> None:
+    told = api_error_of(ArmRefused("no good", param="response_format"))
+    assert (told.status, told.code, told.param) == (400, "arm_refused", "response_format")

@@ -14,8 +14,9 @@ from hybridroute.edge_runtime.errors import RequestError
 @pytest.mark.parametrize("bad", ["hello", b"hello", {"role": "user"}, None, 3])
 def test_messages_are_a_list(bad: Any) -> None:
     assert messages_of(iter(user("hi"))) == tuple(user("hi"))
-    with pytest.raises(RequestError, match=r"messages is a \w+; give a list such as"):
+    with pytest.raises(RequestError, match=r"messages is a \w+; give a list such as") as caught:
         messages_of(bad)
+    assert caught.value.param == "messages"
 
 
 @pytest.mark.parametrize("bad", ["text", 3, [3], [None, {}], {"type": "function"}])
@@ -41,8 +42,9 @@ def test_a_mapping_is_copied() -> None:
     given["a"] = 2
     assert copied == {"a": 1}
     assert mapping_of("extra_body", None) == {}
-    with pytest.raises(RequestError, match="extra_body is a list; give a mapping"):
+    with pytest.raises(RequestError, match="extra_body is a list; give a mapping") as caught:
         mapping_of("extra_body", [])
+    assert caught.value.param == "extra_body"
 
 
 def test_both_limits_only_if_they_agree() -> None:

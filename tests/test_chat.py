@@ -22,19 +22,21 @@ HELLO = ({"role": "user", "content": "Hi"},)
 
 
 @pytest.mark.parametrize(
-    ("messages", "said"),
+    ("messages", "param", "said"),
     [
-        ((), "messages is empty"),
-        (("Hi",), r"messages\[0\] is a str"),
-        (({"content": "Hi"},), "role is None"),
-        (({"role": "robot", "content": "Hi"},), "role is 'robot'"),
-        (({"role": [], "content": "Hi"},), r"role is \[\]"),
-        ((*HELLO, {"role": "user", "content": 3}), r"messages\[1\]\.content is a int"),
+        ((), "messages", "is empty"),
+        (("Hi",), "messages[0]", "is a str"),
+        (({"content": "Hi"},), "messages[0].role", "is None"),
+        (({"role": "robot", "content": "Hi"},), "messages[0].role", "is 'robot'"),
+        (({"role": [], "content": "Hi"},), "messages[0].role", "is []"),
+        ((*HELLO, {"role": "user", "content": 3}), "messages[1].content", "is a int"),
     ],
 )
-def test_messages_are_checked(messages: tuple[object, ...], said: str) -> None:
-    with pytest.raises(RequestError, match=said):
+def test_messages_are_checked(messages: tuple[object, ...], param: str, said: str) -> None:
+    with pytest.raises(RequestError) as caught:
         ChatRequest(messages=messages)
+    assert caught.value.param == param
+    assert str(caught.value).startswith(f"{param} {said}")
 
 
 @pytest.mark.parametrize(
@@ -56,8 +58,9 @@ def test_messages_are_checked(messages: tuple[object, ...], said: str) -> None:
     ],
 )
 def test_sampling_values_are_checked(field: str, value: object) -> None:
-    with pytest.raises(RequestError, match=field):
+    with pytest.raises(RequestError, match=field) as caught:
         ChatRequest(messages=HELLO, **{field: value})
+    assert caught.value.param == field
 
 
 def test_what_a_request_needs() -> None:

@@ -36,7 +36,7 @@ def test_a_wrong_shape_is_the_callers_mistake(
         pytest.importorskip("llama_cpp")
     with pytest.raises(ArmRefused, match="response_format is of type") as caught:
         check(wanted)
-    assert caught.value.status == 400
+    assert (caught.value.status, caught.value.param) == (400, "response_format")
     assert not is_arms_fault(caught.value)
 
 
@@ -45,6 +45,7 @@ def test_a_schema_that_llama_cpp_cannot_use_may_suit_another_arm() -> None:
     with pytest.raises(ArmRefused, match="response_format holds a JSON schema") as caught:
         engine_llama_cpp._grammar(_schema({"type": "string", "pattern": "open"}))
     assert is_arms_fault(caught.value)
+    assert caught.value.param == "response_format"
 
 
 def test_xllamacpp_names_the_schema_where_that_is_what_failed() -> None:
@@ -53,5 +54,6 @@ def test_xllamacpp_names_the_schema_where_that_is_what_failed() -> None:
     failure = engine_xllamacpp._failure(wanted, said)
     assert isinstance(failure, ArmRefused)
     assert str(failure).startswith("response_format holds a JSON schema")
+    assert failure.param == "response_format"
     plain = engine_xllamacpp._failure(ChatRequest(messages=HELLO), said)
     assert type(plain) is ArmError

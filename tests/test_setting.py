@@ -16,8 +16,9 @@ from hybridroute.setting import Setting, setting_from
     "bad", [-0.001, 1.011, math.nan, math.inf, -math.inf, True, "0.5", 10**400, np.bool_(True), [1]]
 )
 def test_refuses_what_is_no_number_in_range(name: str, bad: object) -> None:
-    with pytest.raises(ConfigError, match=name):
+    with pytest.raises(ConfigError, match=name) as caught:
         Setting(**{name: bad})
+    assert caught.value.param == name
 
 
 @pytest.mark.parametrize("name", ["dial", "cost_advantage"])
@@ -36,7 +37,8 @@ def test_any_real_number_becomes_a_float(number: float) -> None:
 
 
 def test_exactly_one() -> None:
-    with pytest.raises(ConfigError, match="none of them"):
+    ways = "dial, threshold, cost_advantage, cost_weight, budget_usd, promise"
+    with pytest.raises(ConfigError, match=f"give one of {ways}, not none of them"):
         Setting()
     with pytest.raises(ConfigError, match="dial and threshold"):
         Setting(dial=0.5, threshold=0.5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,9 +24,8 @@ from hybridroute.edge_runtime.errors import (
 _BAD_REQUEST = "invalid_request_error"
 _SERVER = "server_error"
 _CALLERS_TO_MEND = WRONG_REQUEST | {413}
-"""An arm's statuses that are told as 400. A body too long for one arm (413) is no wrong request, and
+"""An arm's statuses that are told as 400. A body too long for one arm (413) is no wrong request:
 another arm is tried; where none is left, it is the caller who can shorten it."""
-_NAMED = re.compile(r"([a-z_]+(?:\[\d+\])?(?:\.[a-z_]+)*) (?:is|holds) ")
 
 
 class ApiError(Exception):
@@ -108,18 +106,12 @@ def api_error_of(error: Exception) -> ApiError:
         )
     message = " ".join([str(error), *(f"({note})" for note in getattr(error, "__notes__", ()))])
     if isinstance(error, ArmRefused) and not isinstance(error, ContextOverflow):
-        param = _param(400, message)
-        # A schema that an engine cannot use: another arm was to try, and there is none.
-        if error.status in _CALLERS_TO_MEND or param == "response_format":
-            return ApiError(400, message, code="arm_refused", param=param)
+        # A field that an engine cannot use: another arm was to try, and there is none.
+        if error.status in _CALLERS_TO_MEND or error.param is not None:
+            return ApiError(400, message, code="arm_refused", param=error.param)
         return ApiError(502, message, type=_SERVER, code="arm_refused")
     for kind, status, type_, code in _KINDS:
         if isinstance(error, kind):
-            return ApiError(status, message, type=type_, code=code, param=_param(status, message))
+            param = error.param if type_ == _BAD_REQUEST else None
+            return ApiError(status, message, type=type_, code=code, param=param)
     return ApiError(500, message, type=_SERVER, code="internal_error")
-
-
-def _param(status: int, message: str) -> str | None:
-    """The field a message about a request begins with, as this package's messages do."""
-    named = _NAMED.match(message) if status == 400 else None
-    return named[1] if named else None

@@ -183,7 +183,9 @@ def _setting(body: Mapping[str, Any], headers: Mapping[str, str]) -> Setting | N
     if given is not None:
         return given
     said = headers.get("x-hybridroute-dial", "").strip()
-    return Setting(dial=_number("x-hybridroute-dial", said)) if said else None
+    if not said:
+        return None
+    return Setting(dial=_number("x-hybridroute-dial", said, param="x-hybridroute-dial"))
 
 
 def _mode(body: Mapping[str, Any], headers: Mapping[str, str]) -> Mode | None:
@@ -204,7 +206,7 @@ def _dial_of_model(model: Any) -> Setting | None:
     if isinstance(model, str):
         name, colon, dial = model.partition(":")
         if name in ROUTED_MODELS and colon:
-            return Setting(dial=_number("the dial in model", dial))
+            return Setting(dial=_number("the dial in model", dial, param="model"))
     said = repr(model) if isinstance(model, str) else f"a {type(model).__name__}"
     raise ApiError(
         404 if isinstance(model, str) else 400,
@@ -215,11 +217,13 @@ def _dial_of_model(model: Any) -> Setting | None:
     )
 
 
-def _number(name: str, text: str) -> float:
+def _number(name: str, text: str, *, param: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ConfigError(f"{name} is {text[:40]!r}; give a number from 0 to 1") from None
+        raise ConfigError(
+            f"{name} is {text[:40]!r}; give a number from 0 to 1", param=param
+        ) from None
 
 
 def _flag(name: str, value: Any) -> bool:

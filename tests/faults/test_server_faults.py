@@ -190,7 +190,7 @@ def test_many_writers_leave_one_whole_setting(server: ServerRun) -> None:
         (ArmTimeout("too slow", arm="cloud"), 504, "arm_timeout"),
         (ArmRefused("bad key", arm="cloud", status=401), 502, "arm_refused"),
         (ArmRefused("bad image", arm="cloud", status=400), 400, "arm_refused"),
-        (ArmRefused("response_format holds a schema it cannot use"), 400, "arm_refused"),
+        (ArmRefused("a schema it cannot use", param="response_format"), 400, "arm_refused"),
         (ContextOverflow("too long", arm="cloud"), 400, "context_length_exceeded"),
         (ZeroDivisionError("secret"), 500, "internal_error"),
     ],
@@ -213,7 +213,8 @@ def test_a_wrong_response_format_is_told_before_any_arm_is_asked(wanted: dict[st
 
 
 def test_a_schema_that_the_only_arm_cannot_use_is_the_callers_to_change() -> None:
-    broken = edge_arm(fails=ArmRefused("response_format holds a schema it cannot use", arm="edge"))
+    refused = ArmRefused("a schema it cannot use", arm="edge", param="response_format")
+    broken = edge_arm(fails=refused)
     with ServerRun(serving(edge=broken, cloud=None)) as server:
         error = _refused(server.ask("0.95 easy"), 400, "arm_refused")
     assert (error["type"], error["param"]) == ("invalid_request_error", "response_format")
