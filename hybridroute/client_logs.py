@@ -57,9 +57,9 @@ class ClientLogs:
         Raises
         ------
         ConfigError
-            If nothing is logged.
+            If nothing is logged, or ``good`` is neither.
         DataError
-            If a log holds no such Decision, or ``good`` is neither.
+            If a log holds no such Decision, or cannot be written.
         """
         quality = checked_quality(good)
         if not self._held:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from hybridroute.edge_runtime.errors import DataError
+from hybridroute.edge_runtime.errors import ConfigError, DataError
 
 _SELECT = """
 SELECT decisions.id, at, bundle, decisions.arm, model, reason, score, propensity, quality
@@ -78,14 +78,16 @@ def checked_quality(good: object) -> float:
 
     Raises
     ------
-    DataError
+    ConfigError
         If it is neither a truth value nor a number from 0 to 1.
     """
     if isinstance(good, (bool, int, float)):
         value = float(good)
         if 0.0 <= value <= 1.0:
             return value
-    raise DataError(f"good is {good!r}; give true or false, or a number from 0 to 1")
+    raise ConfigError(
+        f"good is {good!r}; give true or false, or a number from 0 to 1", param="good"
+    )
 
 
 def read_ratings(path: str | os.PathLike[str]) -> list[Rating]:

@@ -66,7 +66,7 @@ def test_feedback_goes_beside_the_log_and_is_exported_without_text(tmp_path: Pat
             held.feedback(answer.hybridroute.id, at % 2 == 0)
         with pytest.raises(DataError, match="holds no decision 'nobody'"):
             held.feedback("nobody", good=True)
-        with pytest.raises(DataError, match="good is 7"):
+        with pytest.raises(ConfigError, match="good is 7"):
             held.feedback(answers[0].hybridroute.id, 7)
     found = {one.id: one for one in read_ratings(path)}
     rated = [found[answer.hybridroute.id] for answer in answers]
@@ -108,6 +108,8 @@ def test_the_server_takes_feedback(tmp_path: Path) -> None:
         assert server.post({"id": answered, "good": True}, path).status_code == 200
         for body in ({"id": answered}, {"id": 3, "good": True}, {"id": "no", "good": True}):
             assert server.post(body, path).status_code == 400, body
+        wrong = server.post({"id": answered, "good": "x"}, path)
+        assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "good")
     assert [one.quality for one in read_ratings(tmp_path / "log.db")] == [1.0]
 
 
