@@ -105,7 +105,8 @@ class PoolPolicy:
             raise ConfigError(
                 f"{setting.kind} is for a router that gives two arms one score; this bundle's "
                 f"estimates each of its {len(self._pool.arms)} arms, so there is no score to "
-                "compare. Set dial, cost_advantage, cost_weight or budget_usd"
+                "compare. Set dial, cost_advantage, cost_weight or budget_usd",
+                param=setting.kind,
             )
         table, at = self._entry(setting, 0.0)
         return table.cost_weight[at]
@@ -133,7 +134,8 @@ class PoolPolicy:
         if at > GRID:
             raise ConfigError(
                 f"budget_usd is {budget_usd:g}, and the cheapest that these arms can do is "
-                f"{costs[-1]:.3g} US dollars a query; give at least that"
+                f"{costs[-1]:.3g} US dollars a query; give at least that",
+                param="budget_usd",
             )
         return at
 

@@ -50,7 +50,7 @@ class Promise:
             value = getattr(self, name)
             number = float(value) if _is_number(value) else 0.0
             if not 0.0 < number < 1.0:
-                raise ConfigError(f"{name} is {value!r}; give a number between 0 and 1")
+                raise ConfigError(f"{name} is {value!r}; give a number between 0 and 1", param=name)
             object.__setattr__(self, name, number)
         if self.relative and self.of_gap:
             raise ConfigError("a promise is relative or of the gap, not both; set one of them")
