@@ -143,6 +143,9 @@ def test_the_mode_comes_from_body_or_header() -> None:
         ({"dial": "high"}, "dial"),
         ({"dial": True}, "dial"),
         ({"threshold": -0.1}, "threshold"),
+        ({"promise": {"max_drop": 5}}, "max_drop"),
+        ({"model": "hybridroute:high"}, "model"),
+        ({"model": "hybridroute:2"}, "dial"),
         ({"mode": "fast"}, "mode"),
         ({"temprature": 1}, "temprature"),
         ({"logprobs": True}, "logprobs"),
@@ -243,6 +246,7 @@ def test_a_dial_in_the_name_or_header_is_checked(dial: str) -> None:
     assert _refused(model=f"hybridroute:{dial}").status == 400
     if dial:
         assert _refused({"x-hybridroute-dial": dial}).status == 400
+    assert _refused({"x-hybridroute-dial": "x"}).param == "x-hybridroute-dial"
 
 
 def test_two_settings_at_once_are_refused() -> None:
