@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.promise_pools import PAIRS, fitted, outcomes_of
-from hybridroute.training.promise.outcomes import LATTICE, Limit, LimitKind, PairedOutcomes
+from hybridroute.edge_runtime.promises import PromiseKind
+from hybridroute.training.promise.outcomes import LATTICE, Limit, PairedOutcomes
 from hybridroute.training.promise.search import first_refusal, relative_level, search
 from hybridroute.training.promise.three_valued import CriticalValues, critical_values
 
@@ -32,7 +33,7 @@ Counts = NDArray[np.int64]
 ALPHAS = (0.01, 0.02, 0.05)
 SIZES = {500: 500, 2000: 3000}
 """Rows drawn, and the least pool they are drawn from."""
-DROPS: tuple[LimitKind, ...] = ("absolute", "relative")
+DROPS: tuple[PromiseKind, ...] = ("absolute", "relative")
 CONFIDENCE = 0.9
 _CHUNK = 100
 _TOP = len(LATTICE)
@@ -66,7 +67,7 @@ class Row:
     pool: int
     kind: str
     n: int
-    drop: LimitKind
+    drop: PromiseKind
     alpha: float
     point: Draws
     normal: Draws
@@ -103,7 +104,7 @@ def main() -> None:
     show(rows)
 
 
-def measured(name: str, pool: PairedOutcomes, only: LimitKind | None = None) -> list[Row]:
+def measured(name: str, pool: PairedOutcomes, only: PromiseKind | None = None) -> list[Row]:
     """Every size the pool is large enough for, with every limit."""
     drop = np.append(_above(pool.place, pool.loss), 0.0) / pool.n
     share = np.append(_above(pool.place, np.ones(pool.n)), 0.0) / pool.n
@@ -136,7 +137,7 @@ def measured(name: str, pool: PairedOutcomes, only: LimitKind | None = None) -> 
 
 
 def _chosen(
-    pool: PairedOutcomes, n: int, kind: LimitKind
+    pool: PairedOutcomes, n: int, kind: PromiseKind
 ) -> dict[float, tuple[Counts, Counts, Counts]]:
     """For each limit the places chosen by the three ways, each of shape (RUNS,)."""
     draw = np.random.default_rng(n)
@@ -157,7 +158,7 @@ def _chosen(
 
 
 def _tested(
-    pool: PairedOutcomes, drawn: Counts, alpha: float, kind: LimitKind
+    pool: PairedOutcomes, drawn: Counts, alpha: float, kind: PromiseKind
 ) -> tuple[Floats, Floats]:
     """Mean and standard error of what is to be at most 0 at each threshold."""
     place, loss = pool.place[drawn], pool.loss[drawn]

@@ -10,14 +10,15 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, get_args
 
 from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import BundleError
 from hybridroute.edge_runtime.grid import check_grid, check_rising
-from hybridroute.edge_runtime.pool import ESTIMATE_KINDS, Pool
+from hybridroute.edge_runtime.pool import Pool
 from hybridroute.edge_runtime.probability_map import ProbabilityMap
 from hybridroute.edge_runtime.promises import Promises
+from hybridroute.edge_runtime.protocols import EstimateKind, PairKind, ScoreKind
 from hybridroute.edge_runtime.typed_json import parse_json, read_as
 
 SCHEMA_VERSION = 3
@@ -125,7 +126,7 @@ class Manifest:
 
     Parameters
     ----------
-    score_kind : {"label", "gap"} or, of a pool, one of :data:`ESTIMATE_KINDS`
+    score_kind : PairKind or, of a pool, EstimateKind
         What the score, or each arm's estimate, is; thresholds are not comparable across kinds.
     text_rule : str
         The name of the rule that turns messages into the routed text.
@@ -155,7 +156,7 @@ class Manifest:
     name: str
     created: str
     hybridroute_version: str
-    score_kind: str
+    score_kind: ScoreKind
     text_rule: str
     max_tokens: int
     unknown_token_limit: float
@@ -187,7 +188,7 @@ class Manifest:
             check_file_name(name)
 
     def _check_kind(self) -> None:
-        kinds = ("label", "gap") if self.pool is None else ESTIMATE_KINDS
+        kinds = get_args(PairKind if self.pool is None else EstimateKind)
         if self.score_kind not in kinds:
             raise BundleError(f"score_kind is {self.score_kind!r}; it must be one of {kinds}")
         if self.probability_map is not None and self.score_kind != "label":

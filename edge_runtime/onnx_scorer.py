@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -86,7 +86,7 @@ class OnnxScorer:
         return cls(
             bundle.read(MODEL),
             tokenizer,
-            score_kind=cast("ScoreKind", manifest.score_kind),  # the manifest has checked it
+            score_kind=manifest.score_kind,
             probability_map=manifest.probability_map,
             threads=threads,
             batch_size=batch_size,

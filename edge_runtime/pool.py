@@ -12,10 +12,6 @@ from dataclasses import dataclass, fields
 from hybridroute.edge_runtime.errors import BundleError
 from hybridroute.edge_runtime.grid import check_grid, check_rising
 
-ESTIMATE_KINDS = ("quality", "margin", "ordinal")
-"""``quality``: the mean of q, tradeable against cost. ``margin``: comparable by differences alone,
-such as the log-odds of winning. ``ordinal``: only which arm is largest means anything."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolArm:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from hybridroute.edge_runtime.errors import BundleError
 from hybridroute.edge_runtime.grid import check_grid
 
 PromiseKind = Literal["absolute", "relative", "gap"]
-KINDS: tuple[PromiseKind, ...] = ("absolute", "relative", "gap")
+"""What a drop is measured in; see docs/promise.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +18,7 @@ class KeptPromise:
 
     Parameters
     ----------
-    kind : str
-        ``absolute``, ``relative`` or ``gap``: what the drop is measured in; see docs/promise.md.
+    kind : {"absolute", "relative", "gap"}
     max_drop, confidence : float
         alpha and 1 - delta, both in (0, 1).
     feasible : bool
@@ -37,7 +36,7 @@ class KeptPromise:
         ``three-valued`` (exact) or ``betting``.
     """
 
-    kind: str
+    kind: PromiseKind
     max_drop: float
     confidence: float
     feasible: bool
@@ -49,8 +48,9 @@ class KeptPromise:
     test: str
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise BundleError(f"a promise is of kind {self.kind!r}; it must be one of {KINDS}")
+        kinds = get_args(PromiseKind)
+        if self.kind not in kinds:
+            raise BundleError(f"a promise is of kind {self.kind!r}; it must be one of {kinds}")
         for name in ("max_drop", "confidence"):
             if not 0.0 < getattr(self, name) < 1.0:
                 value = getattr(self, name)

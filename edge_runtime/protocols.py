@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Place = Literal["device", "cloud"]
-ScoreKind = Literal["label", "gap", "quality", "margin", "ordinal"]
+PairKind = Literal["label", "gap"]
+"""What a score of two arms is. ``label``: an estimate of the label, a probability. ``gap``: made of
+the arms' own qualities, and claims no probability."""
+EstimateKind = Literal["quality", "margin", "ordinal"]
+"""What a pool's estimates are. ``quality``: the mean of q, tradeable against cost. ``margin``:
+comparable by differences alone, such as the log-odds of winning. ``ordinal``: only which arm is
+largest means anything."""
+ScoreKind = Literal[PairKind, EstimateKind]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

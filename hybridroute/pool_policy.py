@@ -25,7 +25,7 @@ class PoolPolicy:
     ----------
     pool : Pool
     kind : str
-        What the estimates are; see :data:`ESTIMATE_KINDS`.
+        What the estimates are; see :data:`EstimateKind`.
     models : mapping of str to str
         The configured arms' names and models.
     """

@@ -86,7 +86,7 @@ class StandingPromise:
         Where they come from.
     """
 
-    kind: str
+    kind: PromiseKind
     max_drop: float
     confidence: float
     drop: float
@@ -211,8 +211,8 @@ def _needed(chosen: KeptPromise) -> str:
     return f"about {chosen.needed_n} would, if they are like these"
 
 
-def _named(kind: str, max_drop: float) -> str:
-    of = {
+def _named(kind: PromiseKind, max_drop: float) -> str:
+    of: dict[PromiseKind, str] = {
         "absolute": f"at most {max_drop:g} of quality lost",
         "relative": f"at most {max_drop:.3g} of the cloud's quality lost",
         "gap": f"at most {max_drop:.3g} of the gap lost",

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import cast
 
 from hybridroute.edge_runtime.bundle import Bundle, default_bundle_path
 from hybridroute.edge_runtime.errors import BundleError, ConfigError
-from hybridroute.edge_runtime.protocols import ScoreKind
 from hybridroute.lazy_scorer import LazyScorer
 from hybridroute.routed_text import TEXT_RULE
 
@@ -53,5 +51,6 @@ def scorer_of(bundle: Bundle, *, threads: int = 2, spins: bool = True) -> LazySc
     """The bundle's scorer, loaded when the first text is scored."""
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise ConfigError(f"router_threads is {threads!r}; give a whole number of at least 1")
-    kind = cast("ScoreKind", bundle.manifest.score_kind)  # the manifest has checked it
-    return LazyScorer(lambda: bundle.scorer(threads=threads, spins=spins), kind)
+    return LazyScorer(
+        lambda: bundle.scorer(threads=threads, spins=spins), bundle.manifest.score_kind
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from pool_cases import chances_of, outcomes_of, queries_of, run_head
 
 from hybridroute.edge_runtime.errors import ConfigError, DataError
-from hybridroute.edge_runtime.pool import ESTIMATE_KINDS
+from hybridroute.edge_runtime.protocols import EstimateKind
 from hybridroute.training.pool.estimator import Queries
 from hybridroute.training.pool.registry import ESTIMATORS, make
 
@@ -35,7 +37,7 @@ def test_the_head_computes_the_same(name: str, missing: float) -> None:
     if numpy.uncertainty is not None:
         assert device.uncertainty == pytest.approx(numpy.uncertainty, abs=1e-4)
         assert (numpy.uncertainty > 0.0).all()
-    assert fitted.kind in ESTIMATE_KINDS
+    assert fitted.kind in get_args(EstimateKind)
 
 
 @learns

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from hybridroute.edge_runtime.errors import ConfigError, DataError
+from hybridroute.edge_runtime.grid import GRID
 from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD
+from hybridroute.edge_runtime.promises import PromiseKind
 from hybridroute.training.calibrate import calibrate
 from hybridroute.training.promise.bounds import drop_bounds
 from hybridroute.training.promise.fit import fit_promise
 from hybridroute.training.promise.outcomes import (
     LATTICE,
     Limit,
-    LimitKind,
     PairedOutcomes,
     QualityRange,
 )
@@ -41,7 +42,7 @@ def population(seed: int, n: int, *, fractions: bool = False) -> PairedOutcomes:
     return PairedOutcomes(scores=score, edge_q=edge, cloud_q=cloud, quality_range=UNIT)
 
 
-def true_drop(threshold: float, kind: LimitKind) -> float:
+def true_drop(threshold: float, kind: PromiseKind) -> float:
     """Of that population, by the integral of (.85 - .45 - .4 s) 6 s (1 - s) above the threshold."""
     grid = np.linspace(min(threshold, 1.0), 1.0, 20_001)
     density = 6.0 * grid * (1.0 - grid)
@@ -59,7 +60,7 @@ def true_drop(threshold: float, kind: LimitKind) -> float:
     ],
 )
 def test_promises_break_no_more_often_than_they_say(
-    kind: LimitKind, max_drop: float, fractions: bool, runs: int
+    kind: PromiseKind, max_drop: float, fractions: bool, runs: int
 ) -> None:
     limit = Limit(max_drop=max_drop, confidence=0.9, kind=kind)
     found = [
@@ -94,7 +95,7 @@ def fit_promise_quickly(rows: PairedOutcomes, limit: Limit) -> float:
 
 @pytest.mark.parametrize("fractions", [False, True])
 @pytest.mark.parametrize("kind", ["absolute", "relative"])
-def test_point_value_and_bound_lie_under_the_limit(kind: LimitKind, fractions: bool) -> None:
+def test_point_value_and_bound_lie_under_the_limit(kind: PromiseKind, fractions: bool) -> None:
     rows = population(7, 3000, fractions=fractions)
     found = fit_promise(rows, Limit(max_drop=0.05, kind=kind))
     assert found.feasible
@@ -269,3 +270,9 @@ def test_a_relative_limit_needs_one_sign() -> None:
 def test_the_search_stops_at_the_first_refusal_from_above() -> None:
     certified = np.array([[True, False, True, True], [True] * 4, [True, True, True, False]])
     assert first_refusal(certified).tolist() == [2, 0, 4]
+
+
+def test_the_thresholds_are_those_of_the_bundles_tables_and_stay_so() -> None:
+    assert LATTICE.tolist() == [at / GRID for at in range(GRID + 1)]
+    with pytest.raises(ValueError, match="read-only"):
+        LATTICE[0] = 0.5

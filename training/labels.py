@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.errors import ConfigError, DataError
+from hybridroute.training.fit_config import LabelKind
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.transform import best_shift, gini_difference
 
-LabelKind = Literal["det", "prob", "trans"]
 Qualities = Sequence[Sequence[float]]
 
 

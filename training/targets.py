@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.errors import TrainingError
-from hybridroute.training.labels import LabelKind, Labels, labels_of
+from hybridroute.training.fit_config import LabelKind
+from hybridroute.training.labels import Labels, labels_of
 from hybridroute.training.outcomes import OutcomeTable
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from hybridroute.edge_runtime import protocols
 from hybridroute.edge_runtime.errors import DataError
 
 Floats = NDArray[np.float64]
-EstimateKind = Literal["quality", "margin", "ordinal"]
+EstimateKind = protocols.EstimateKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,7 +79,7 @@ class FittedEstimator(Protocol):
 
     @property
     def kind(self) -> EstimateKind:
-        """What a mean is; see :data:`ESTIMATE_KINDS` of the manifest."""
+        """What a mean is; see :data:`EstimateKind`."""
         ...
 
     def estimate(self, queries: Queries) -> Estimates:

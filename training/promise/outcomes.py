@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, get_args
+from typing import ClassVar, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.errors import ConfigError, DataError
+from hybridroute.edge_runtime.grid import GRID
+from hybridroute.edge_runtime.promises import PromiseKind
 from hybridroute.training.curve import columns
 from hybridroute.training.promise.lattice_sums import Floats
 
-LimitKind = Literal["absolute", "relative", "gap"]
-
-LATTICE = np.arange(1001, dtype=np.float64) / 1000.0
+LATTICE = np.arange(GRID + 1, dtype=np.float64) / GRID
 """The thresholds that are tested, stated before any outcome is seen."""
+LATTICE.setflags(write=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +58,11 @@ class Limit:
 
     max_drop: float
     confidence: float = 0.9
-    kind: LimitKind = "absolute"
+    kind: PromiseKind = "absolute"
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(LimitKind):
-            raise ConfigError(f"kind is {self.kind!r}; use one of {list(get_args(LimitKind))}")
+        if self.kind not in get_args(PromiseKind):
+            raise ConfigError(f"kind is {self.kind!r}; use one of {list(get_args(PromiseKind))}")
         for name in ("max_drop", "confidence"):
             value = getattr(self, name)
             if not 0.0 < value < 1.0:
