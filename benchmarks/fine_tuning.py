@@ -26,7 +26,7 @@ from hybridroute.training.fit import fit
 from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.fit_seeds import SelectionRows, new_model
 from hybridroute.training.outcomes import OutcomeTable
-from hybridroute.training.targets import QualityRange, targets_of
+from hybridroute.training.targets import QualityScale, targets_of
 
 ROWS = 6500
 VALIDATION = 1625
@@ -122,7 +122,7 @@ def _rows(asked: Asked, config: FitConfig) -> tuple[FitRows, SelectionRows]:
         asked.edge,
         asked.cloud,
         kind=config.label,
-        scale=QualityRange.of(table, asked.edge, asked.cloud),
+        scale=QualityScale.of(table, asked.edge, asked.cloud),
         seed=0,
     )
     some = table.select(np.random.default_rng(0).permutation(ROWS)[:VALIDATION])

@@ -34,7 +34,7 @@ from hybridroute.training.labels import labels_at
 from hybridroute.training.metrics import ece
 from hybridroute.training.pair_split import split_pair
 from hybridroute.training.pipeline import Trained, TrainingPlan, train
-from hybridroute.training.targets import QualityRange, targets_of
+from hybridroute.training.targets import QualityScale, targets_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +143,7 @@ def test_the_same_plan_gives_the_same_router(encoder: Path, tmp_path: Path) -> N
     table, config = outcomes(60), tiny_config(encoder, epochs=1)
     split = split_pair(table, EDGE, CLOUD, by="prompt", seed=0)
     tokenizer = RouterTokenizer(router_words(), max_tokens=32)
-    scale = QualityRange.of(split.fit, EDGE, CLOUD)
+    scale = QualityScale.of(split.fit, EDGE, CLOUD)
     targets = targets_of(split.fit, EDGE, CLOUD, kind="det", scale=scale, seed=0)
     rows = fit_rows(split.fit.texts(), targets.values, tokenizer)
     selection = SelectionRows.of(split.select, EDGE, CLOUD, tokenizer)

@@ -23,7 +23,7 @@ from hybridroute.training.pair_split import PairSplit, can_select
 from hybridroute.training.parity import APGR_ROWS
 from hybridroute.training.router_model import ScoringNetwork
 from hybridroute.training.score_map import ScoreMap, fit_score_map
-from hybridroute.training.targets import QualityRange, Targets, targets_of
+from hybridroute.training.targets import QualityScale, Targets, targets_of
 
 if TYPE_CHECKING:
     from hybridroute.training.pipeline import TrainingPlan
@@ -40,7 +40,7 @@ class Line:
     plan: TrainingPlan
     split: PairSplit
     tokenizer: RouterTokenizer
-    scale: QualityRange
+    scale: QualityScale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

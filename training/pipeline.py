@@ -28,7 +28,7 @@ from hybridroute.training.pretrained import PretrainedRouter
 from hybridroute.training.report import report_on
 from hybridroute.training.router_model import RouterModel
 from hybridroute.training.selection import Keep, select_best
-from hybridroute.training.targets import QualityRange
+from hybridroute.training.targets import QualityScale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +199,7 @@ def line_of(plan: TrainingPlan) -> Line:
         plan=plan,
         split=split,
         tokenizer=_tokenizer(plan.config),
-        scale=QualityRange.of(split.fit, plan.edge, plan.cloud),
+        scale=QualityScale.of(split.fit, plan.edge, plan.cloud),
     )
 
 

@@ -14,7 +14,7 @@ from hybridroute.training.outcomes import OutcomeTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QualityRange:
+class QualityScale:
     """Lays q on [0, 1] linearly, so that a logistic head can estimate it.
 
     One range for both arms: their difference keeps its sign and its proportions.
@@ -30,12 +30,12 @@ class QualityRange:
             )
 
     @classmethod
-    def of(cls, table: OutcomeTable, edge: str, cloud: str) -> QualityRange:
+    def of(cls, table: OutcomeTable, edge: str, cloud: str) -> QualityScale:
         """The range of the mean qualities in ``table``; 0 to 1 where they lie within it."""
         return cls.around(np.concatenate([table.mean_quality(edge), table.mean_quality(cloud)]))
 
     @classmethod
-    def around(cls, held: NDArray[np.float64]) -> QualityRange:
+    def around(cls, held: NDArray[np.float64]) -> QualityScale:
         """The range of these qualities; 0 to 1 where they lie within it."""
         low, high = float(held.min()), float(held.max())
         if low < high and low >= 0.0 and high <= 1.0:
@@ -56,7 +56,7 @@ class Targets:
 
 
 def targets_of(
-    table: OutcomeTable, edge: str, cloud: str, *, kind: LabelKind, scale: QualityRange, seed: int
+    table: OutcomeTable, edge: str, cloud: str, *, kind: LabelKind, scale: QualityScale, seed: int
 ) -> Targets:
     """Targets of a table's rows."""
     labels = labels_of(table, edge, cloud, kind, seed=seed)

@@ -26,7 +26,7 @@ from hybridroute.training.parity import INT8, Parity, parity_texts
 from hybridroute.training.pool.score_table import ScoreTable
 from hybridroute.training.quantize import to_int8
 from hybridroute.training.router_model import ExportedModule, StateNetwork, unit_length
-from hybridroute.training.targets import QualityRange
+from hybridroute.training.targets import QualityScale
 
 Floats = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ class PoolModule(ExportedModule):
 
     model: PoolModel
 
-    def __init__(self, model: PoolModel, scale: QualityRange) -> None:
+    def __init__(self, model: PoolModel, scale: QualityScale) -> None:
         super().__init__()
         self.model = model
         self.low, self.span = scale.low, scale.high - scale.low
@@ -118,7 +118,7 @@ def fine_tune(
     )
     model = PoolModel(held.module, width=held.width, arms=len(fitted.arms), pooling=config.pooling)
     known = fitted.quality[~np.isnan(fitted.quality)]
-    scale = QualityRange.around(known)
+    scale = QualityScale.around(known)
     targets = scale.scaled(fitted.quality).astype(np.float32)
 
     def routed(now: PoolModel) -> float:
@@ -142,7 +142,7 @@ def fine_tune(
 
 
 def _exported(
-    module: PoolModule, tokenizer: RouterTokenizer, table: ScoreTable, scale: QualityRange
+    module: PoolModule, tokenizer: RouterTokenizer, table: ScoreTable, scale: QualityScale
 ) -> tuple[bytes, Parity]:
     texts = parity_texts(table.texts, n=_PARITY_TEXTS, seed=0)
     reference = scale.scaled(_estimates(module, texts, tokenizer))
