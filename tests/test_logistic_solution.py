@@ -18,7 +18,7 @@ def unit_rows(count: int, width: int, *, seed: int) -> Floats:
 
 
 def three_tasks(seed: int) -> tuple[Floats, Floats]:
-    """Three groups of states; an arm that nearly always succeeds at two of them, never at the third.
+    """Three groups of states; an arm succeeds nearly always at two of them, never at the third.
 
     One curvature for all rows of an arm is not enough here: steps by it end after thousands.
     """
