@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from hybridroute import HybridRouteError
+from hybridroute.training.evaluate_pair import evaluate_bundle
 from hybridroute.training.fit_config import FitConfig
-from hybridroute.training.judge import evaluate_bundle
 from hybridroute.training.pipeline import TrainingPlan, train
 from hybridroute.training.readers import read_outcomes
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.training.bootstrap import resample_weights
-from hybridroute.training.judge import Judged
+from hybridroute.training.evaluate_pair import Judged
 from hybridroute.training.left_out import LeftOut
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
 from hybridroute.training.report_page.routers import Rows

@@ -11,7 +11,7 @@ TORCH = {"torch", "transformers", "safetensors", "bert_score", "onnx", "onnxscri
 NETWORK = {"requests", "urllib3", "ssl"}  # one engine is asked over a local socket file
 JUDGING = (
     *("readers", "outcomes", "labels", "transform", "curve", "metrics", "bootstrap"),
-    *("calibrate", "splits", "pair_split", "baselines", "judge", "promise"),
+    *("calibrate", "splits", "pair_split", "baselines", "evaluate_pair", "promise"),
 )
 """Modules of training that need no torch, whatever they import."""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from hybridroute.edge_runtime.bundle import Bundle
-    from hybridroute.training.judge import Judged
+    from hybridroute.training.evaluate_pair import Judged
     from hybridroute.training.outcomes import OutcomeTable
     from hybridroute.training.report_page.assemble import Wanted
 
@@ -117,7 +117,7 @@ def _evaluate_pair(
     *,
     json: bool,
 ) -> None:
-    from hybridroute.training.judge import evaluate_judged, judged_rows
+    from hybridroute.training.evaluate_pair import evaluate_judged, judged_rows
 
     edge, cloud = arms
     judged = judged_rows(bundle, table, edge, cloud, threads=wanted.threads)

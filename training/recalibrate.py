@@ -18,7 +18,7 @@ from hybridroute.edge_runtime.manifest import (
 from hybridroute.edge_runtime.probability_map import ProbabilityMap
 from hybridroute.edge_runtime.promises import Promises
 from hybridroute.training.calibrate import calibrate
-from hybridroute.training.judge import shift_of
+from hybridroute.training.evaluate_pair import shift_of
 from hybridroute.training.labels import labels_at
 from hybridroute.training.probability_fit import (
     Chosen,

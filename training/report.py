@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.training.curve import curve_of
 from hybridroute.training.embeddings import frozen_embeddings
-from hybridroute.training.judge import Embedded, against_baselines, evaluate_bundle
+from hybridroute.training.evaluate_pair import Embedded, against_baselines, evaluate_bundle
 from hybridroute.training.metrics import pgr_undefined
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.pair_split import PairSplit

@@ -19,7 +19,7 @@ from hybridroute.training.bootstrap import area_difference
 from hybridroute.training.candidates import Attempt, Candidate, Line, exported
 from hybridroute.training.curve import curve_of
 from hybridroute.training.device_export import DeviceModel
-from hybridroute.training.judge import resampled_domains
+from hybridroute.training.evaluate_pair import resampled_domains
 from hybridroute.training.metrics import area_over_random
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.training.bootstrap import resample_weights
-from hybridroute.training.judge import Judged, numbers_of, resampled_domains, shift_of
+from hybridroute.training.evaluate_pair import Judged, numbers_of, resampled_domains, shift_of
 from hybridroute.training.metric_name import stated_metric
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.report_page.areas import standings

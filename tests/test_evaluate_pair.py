@@ -13,7 +13,7 @@ from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.manifest import Calibration
 from hybridroute.training.calibrate import calibrate
-from hybridroute.training.judge import (
+from hybridroute.training.evaluate_pair import (
     DIALS,
     Embedded,
     against_baselines,
