@@ -20,7 +20,7 @@ from hybridroute.training.arm_pool import draw_all
 from hybridroute.training.arm_sampler import ArmSampler
 from hybridroute.training.local_runner import LOCAL_SLOTS
 from hybridroute.training.pacing import Budget, Rate
-from hybridroute.training.response import Response
+from hybridroute.training.sampled_response import Response
 from hybridroute.training.sampling_plan import DrawSettings, PromptJob, spread
 
 MODEL = "smollm2-135m"

@@ -19,7 +19,7 @@ from hybridroute.edge_runtime.chat import (
 )
 from hybridroute.edge_runtime.protocols import Capabilities
 from hybridroute.prompt_file import PromptRow
-from hybridroute.training.response import Response
+from hybridroute.training.sampled_response import Response
 from hybridroute.training.sampling_plan import DrawSettings, SamplingPlan
 
 ENDPOINT = "cloud=big@http://127.0.0.1:9/v1,key-env="

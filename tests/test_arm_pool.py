@@ -11,7 +11,7 @@ from hybridroute.edge_runtime.errors import ArmUnavailable
 from hybridroute.prompt_file import PromptRow
 from hybridroute.training.arm_pool import draw_all
 from hybridroute.training.pacing import Stopped
-from hybridroute.training.response import Response
+from hybridroute.training.sampled_response import Response
 from hybridroute.training.sampling_plan import jobs_of
 
 PLAN = plan(prompts=6, n=3)

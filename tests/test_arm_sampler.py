@@ -20,7 +20,7 @@ from hybridroute.edge_runtime.errors import (
 )
 from hybridroute.training.arm_sampler import ArmSampler
 from hybridroute.training.pacing import Budget, BudgetUsed, Rate, Stopped
-from hybridroute.training.response import Response
+from hybridroute.training.sampled_response import Response
 from hybridroute.training.sampling_plan import DrawSettings
 
 PRICED = f"{ENDPOINT},price-in=1000,price-out=2000"

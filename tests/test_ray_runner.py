@@ -12,7 +12,7 @@ from hybridroute.edge_runtime.errors import ArmRefused, ConfigError
 from hybridroute.prompt_file import PromptRow
 from hybridroute.training.pacing import Budget
 from hybridroute.training.ray_runner import RayRunner, _ours, job_from_json, job_to_json
-from hybridroute.training.response import Response
+from hybridroute.training.sampled_response import Response
 from hybridroute.training.sampling_plan import PromptJob, jobs_of
 
 MESSAGES = ({"role": "system", "content": "be brief"}, {"role": "user", "content": "\ud800 é"})

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 
 from hybridroute.prompt_file import PromptRow
 from hybridroute.training.pacing import Stopped
-from hybridroute.training.response import Response
+from hybridroute.training.sampled_response import Response
 from hybridroute.training.sampling_plan import PromptJob
 
 Draw = Callable[[str, PromptRow, int, threading.Event], Response]

@@ -19,7 +19,7 @@ from hybridroute.edge_runtime.errors import (
 from hybridroute.edge_runtime.protocols import Arm
 from hybridroute.prompt_file import PromptRow
 from hybridroute.training.pacing import Budget, Rate, Stopped
-from hybridroute.training.response import Response
+from hybridroute.training.sampled_response import Response
 from hybridroute.training.sampling_plan import DrawSettings
 
 RETRY_WAITS_S = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)

@@ -11,7 +11,7 @@ from hybridroute.edge_runtime.protocols import Arm, EngineOptions
 from hybridroute.training.arm_pool import draw_all
 from hybridroute.training.arm_sampler import RETRY_WAITS_S, ArmSampler
 from hybridroute.training.pacing import Budget, Rate
-from hybridroute.training.response import Response
+from hybridroute.training.sampled_response import Response
 from hybridroute.training.sampling_plan import DrawSettings, PromptJob, spread
 
 PARALLEL_ENGINE = "xllamacpp"

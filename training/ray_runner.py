@@ -22,7 +22,7 @@ from hybridroute.training.arm_pool import draw_all
 from hybridroute.training.arm_sampler import ArmSampler
 from hybridroute.training.local_runner import arm_of, slots_of
 from hybridroute.training.pacing import Budget, Rate
-from hybridroute.training.response import Response, parse_response
+from hybridroute.training.sampled_response import Response, parse_response
 from hybridroute.training.sampling_plan import DrawSettings, PromptJob
 
 _QUIET = {

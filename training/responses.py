@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.outcomes import Prompt
-from hybridroute.training.response import Response, parse_response
+from hybridroute.training.sampled_response import Response, parse_response
 
 __all__ = ["PromptResponses", "Response", "group_by_prompt", "read_responses"]
 

@@ -15,9 +15,9 @@ from hybridroute.arm_spec import ArmSpec
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.training.line_log import LineLog
 from hybridroute.training.pacing import Budget, BudgetUsed
-from hybridroute.training.response import Response
 from hybridroute.training.response_standing import Standing, standing_of
 from hybridroute.training.sample_summary import ArmTally, Sampled
+from hybridroute.training.sampled_response import Response
 from hybridroute.training.sampling_plan import DrawSettings, PromptJob, SamplingPlan, jobs_of
 
 Take = Callable[[Response], None]

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from hybridroute.training.response import Response
+from hybridroute.training.sampled_response import Response
 
 _WINDOW = 200
 _EVERY_S = 0.5

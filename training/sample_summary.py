@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hybridroute.training.response import Response
+from hybridroute.training.sampled_response import Response
 
 
 @dataclass(slots=True, kw_only=True)
