@@ -13,7 +13,7 @@ from hybridroute.arm_spec import ArmSpec
 from hybridroute.edge_runtime.chat import ChatRequest
 from hybridroute.edge_runtime.errors import ArmUnavailable, ConfigError, ContextOverflow
 from hybridroute.training.local_runner import LocalRunner, arm_of
-from hybridroute.training.responses import group_by_prompt, read_responses
+from hybridroute.training.responses_file import group_by_prompt, read_responses
 from hybridroute.training.sample import sample
 from hybridroute.training.sample_summary import Sampled
 from hybridroute.training.sampling_plan import SamplingPlan

@@ -14,7 +14,7 @@ import pytest
 from cli_run import command, environment, run
 from cloud_server import CloudServer, Visit, answer, whole
 
-from hybridroute.training.responses import read_responses
+from hybridroute.training.responses_file import read_responses
 
 
 def slowly(visit: Visit) -> bool:

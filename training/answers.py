@@ -15,7 +15,7 @@ from hybridroute.training.readers.canonical import parse_outcome
 from hybridroute.training.readers.detect import reader_for
 from hybridroute.training.readers.json_lines import json_lines
 from hybridroute.training.readers.mixinstruct import MixInstructRow, mixinstruct_rows
-from hybridroute.training.responses import PromptResponses, group_by_prompt
+from hybridroute.training.responses_file import PromptResponses, group_by_prompt
 from hybridroute.training.sampled_response import Response
 
 QUALITIES = "qualities"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hybridroute.arm_spec import ArmSpec
 from hybridroute.edge_runtime.errors import ConfigError, DataError
-from hybridroute.training.responses import read_responses
+from hybridroute.training.responses_file import read_responses
 from hybridroute.training.sampled_response import Response
 from hybridroute.training.sampling_plan import SamplingPlan
 

@@ -17,7 +17,7 @@ from hybridroute.edge_runtime.errors import ModelMissing
 from hybridroute.edge_runtime.model_registry import resolve
 from hybridroute.prompt_file import PromptRow
 from hybridroute.training.local_runner import LocalRunner
-from hybridroute.training.responses import group_by_prompt, read_responses
+from hybridroute.training.responses_file import group_by_prompt, read_responses
 from hybridroute.training.sample import sample
 from hybridroute.training.sampled_response import Response
 from hybridroute.training.sampling_plan import SamplingPlan

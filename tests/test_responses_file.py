@@ -9,7 +9,7 @@ import pytest
 from sample_fakes import response, write_responses
 
 from hybridroute.edge_runtime.errors import DataError
-from hybridroute.training.responses import Response, group_by_prompt, read_responses
+from hybridroute.training.responses_file import Response, group_by_prompt, read_responses
 
 
 def test_a_response_comes_back_as_it_was(tmp_path: Path) -> None:
