@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridroute.training.judging.choosing import at_choices, choices
 from hybridroute.training.judging.hull import Hull, hull_of
+from hybridroute.training.judging.tie_breaking import at_choices, choices
 from hybridroute.training.pool.estimator import EstimateKind
 
 Floats = NDArray[np.float64]

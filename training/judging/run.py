@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridroute.training.judging.choosing import at_choices, choices
 from hybridroute.training.judging.cost_curve import Sweep, sweep
 from hybridroute.training.judging.folds import Fold
 from hybridroute.training.judging.records import Records
+from hybridroute.training.judging.tie_breaking import at_choices, choices
 from hybridroute.training.pool.estimator import EstimateKind
 
 Floats = NDArray[np.float64]

@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridroute.training.judging.choosing import at_choices, choices
 from hybridroute.training.judging.cost_curve import sweep
 from hybridroute.training.judging.folds import Fold
 from hybridroute.training.judging.hull import hull_of
 from hybridroute.training.judging.paired import Average, row_weights
 from hybridroute.training.judging.records import Records
+from hybridroute.training.judging.tie_breaking import at_choices, choices
 from hybridroute.training.pool.estimator import EstimateKind
 from hybridroute.training.pool.expected_cost import ExpectedCost
 

@@ -1,4 +1,4 @@
-"""training/judging/choosing.py: the largest value, ties at random, missing arms left out."""
+"""training/judging/tie_breaking.py: the largest value, ties at random, missing arms left out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hybridroute.edge_runtime.errors import DataError
-from hybridroute.training.judging.choosing import at_choices, choices
+from hybridroute.training.judging.tie_breaking import at_choices, choices
 
 
 def test_the_largest_present_value_is_chosen() -> None:
