@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.errors import ConfigError, HybridRouteError
 from hybridroute.training.judging.folds import Fold, HeldOut
+from hybridroute.training.judging.objective import Objective, select_rows
 from hybridroute.training.judging.paired import Average
 from hybridroute.training.judging.records import Records
 from hybridroute.training.judging.run import Routed, Run, arm_means, routed
-from hybridroute.training.judging.selecting import Objective, select_rows
 from hybridroute.training.judging.tuning import Contender, Tuned, tuned
 from hybridroute.training.pool.estimator import EstimateKind, Estimator, FittedEstimator, Queries
 from hybridroute.training.pool.expected_cost import ExpectedCost

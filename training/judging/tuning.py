@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from hybridroute.edge_runtime.errors import ConfigError, HybridRouteError
 from hybridroute.training.judging.folds import Fold
+from hybridroute.training.judging.objective import SelectRows
 from hybridroute.training.judging.records import Records
-from hybridroute.training.judging.selecting import SelectRows
 from hybridroute.training.pool.estimator import Estimator, FittedEstimator, Queries
 
 TRIES = 3

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from hybridroute.training.judging.selecting import Objective
+    from hybridroute.training.judging.objective import Objective
 
 
 class HoldOutName(StrEnum):
