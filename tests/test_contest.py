@@ -309,7 +309,7 @@ def test_an_estimator_that_cannot_be_fitted_is_left_out_with_its_reason() -> Non
             raise DataError("it never works")
 
     records = records_of(drawn_scores(150, 3))
-    from hybridroute.training.judging.tuning import Contender
+    from hybridroute.training.judging.setting_search import Contender
 
     fails = Contender(name="fails", settings=(("one", Fails()),))  # type: ignore[arg-type]
     queries = queries_of(records.table)

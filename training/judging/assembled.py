@@ -27,8 +27,8 @@ from hybridroute.training.judging.rounds import Field, Plan, Played
 from hybridroute.training.judging.run import Routed, Run, present_means
 from hybridroute.training.judging.scale import Scale, scale_of
 from hybridroute.training.judging.scaling import ScalingUp, scaling_up
+from hybridroute.training.judging.setting_search import TRIES
 from hybridroute.training.judging.standing import Standing, Stands, averaged, judged_rows
-from hybridroute.training.judging.tuning import TRIES
 
 Floats = NDArray[np.float64]
 BEST_SINGLE, EQUAL_COST, ZERO = "best single", "one arm at equal cost", "Zero"

@@ -11,7 +11,7 @@ from hybridroute.training.judging.comparison import Comparison
 from hybridroute.training.judging.folds import folds_of
 from hybridroute.training.judging.records import Records
 from hybridroute.training.judging.rounds import Plan, Played, played, run_of
-from hybridroute.training.judging.tuning import Contender
+from hybridroute.training.judging.setting_search import Contender
 from hybridroute.training.pool.estimator import Queries
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from hybridroute.training.fit_config import FitConfig
-from hybridroute.training.judging.tuning import Contender
+from hybridroute.training.judging.setting_search import Contender
 from hybridroute.training.pool.cluster import ClusterBest
 from hybridroute.training.pool.estimator import Estimator
 from hybridroute.training.pool.factorisation import Factorisation

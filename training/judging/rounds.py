@@ -16,7 +16,7 @@ from hybridroute.training.judging.objective import Objective, select_rows
 from hybridroute.training.judging.paired import Average
 from hybridroute.training.judging.records import Records
 from hybridroute.training.judging.run import Routed, Run, arm_means, routed
-from hybridroute.training.judging.tuning import Contender, Tuned, tuned
+from hybridroute.training.judging.setting_search import Contender, Tuned, tuned
 from hybridroute.training.pool.estimator import EstimateKind, Estimator, FittedEstimator, Queries
 from hybridroute.training.pool.expected_cost import ExpectedCost
 
