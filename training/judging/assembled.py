@@ -25,10 +25,10 @@ from hybridroute.training.judging.published import published_for
 from hybridroute.training.judging.records import Records
 from hybridroute.training.judging.rounds import Field, Plan, Played
 from hybridroute.training.judging.run import Routed, Run, present_means
-from hybridroute.training.judging.scale import Scale, scale_of
 from hybridroute.training.judging.scaling import ScalingUp, scaling_up
 from hybridroute.training.judging.setting_search import TRIES
 from hybridroute.training.judging.standing import Standing, Stands, averaged, judged_rows
+from hybridroute.training.judging.yardstick import Yardstick, yardstick_of
 
 Floats = NDArray[np.float64]
 BEST_SINGLE, EQUAL_COST, ZERO = "best single", "one arm at equal cost", "Zero"
@@ -42,7 +42,7 @@ class _Judged:
     plan: Plan
     runs: Sequence[Run]
     stand: Stands
-    scale: Scale
+    yardstick: Yardstick
 
 
 def assembled(
@@ -50,8 +50,8 @@ def assembled(
 ) -> Comparison:
     """Every figure of every router that was played, beside the baselines."""
     stand = Stands([run.fold for run in runs], records.table.domains, plan.average)
-    scale = scale_of(records, plan, runs, stand)
-    rows = _Judged(records=records, plan=plan, runs=runs, stand=stand, scale=scale)
+    yardstick = yardstick_of(records, plan, runs, stand)
+    rows = _Judged(records=records, plan=plan, runs=runs, stand=stand, yardstick=yardstick)
     held = {one.name: stand(one.parts) for one in field.played}
     others = _baselines(rows, winner)
     entries = [_played_entry(one, held[one.name], rows) for one in field.played]
@@ -62,7 +62,7 @@ def assembled(
         ]
     asked = {one.name for one in field.played if one.competes}
     beside = [one for one in entries if one.name not in asked]
-    beside += [entry_of(name, role, one, scale) for name, (role, one) in others.items()]
+    beside += [entry_of(name, role, one, yardstick) for name, (role, one) in others.items()]
     standings = held | {name: one for name, (_, one) in others.items()}
     return Comparison(
         winner=winner.name,
@@ -70,9 +70,9 @@ def assembled(
         arms=_arm_facts(rows),
         estimators=_ranked([one for one in entries if one.name in asked]),
         baselines=_ranked(beside),
-        differences=_differences(standings, scale),
+        differences=_differences(standings, yardstick),
         scaling_up=_scaling(rows),
-        published=published_for({str(name) for name in scale.domains}, records.table.arms),
+        published=published_for({str(name) for name in yardstick.domains}, records.table.arms),
     )
 
 
@@ -84,12 +84,12 @@ def _played_entry(one: Played, held: Standing, rows: _Judged) -> Entry:
     known = None
     if one.kind == "quality":
         known = calibration_of(one.estimates, [run.quality for run in rows.runs])
-    entry = entry_of(one.name, "estimator" if one.competes else "baseline", held, rows.scale)
+    entry = entry_of(one.name, "estimator" if one.competes else "baseline", held, rows.yardstick)
     return replace(
         entry,
         kind=one.kind,
         setting=one.setting,
-        two_arms=_two_arms(one, rows) if len(rows.scale.arms) == 2 else None,
+        two_arms=_two_arms(one, rows) if len(rows.yardstick.arms) == 2 else None,
         ece=None if known is None else known.ece,
         brier=None if known is None else known.brier,
         fit_s=one.fit_s,
@@ -106,7 +106,7 @@ def _two_arms(one: Played, judged: _Judged) -> TwoArms:
     Where every run judges the same rows, the first run's router is judged: a mean of several fits'
     scores would be another router than any that can be shipped.
     """
-    edge, table = judged.scale.cheapest, judged.records.table
+    edge, table = judged.yardstick.cheapest, judged.records.table
     plan = judged.plan
     first = judged.runs[:1] if plan.held_out == "given" else judged.runs
     rows = judged_rows([run.fold for run in first])
@@ -161,16 +161,18 @@ def _beside_money(
     equal = rows.stand([arm_at_cost(run, most) for run, most in spent])
     return replace(
         entry,
-        over_equal_cost_arm=difference_of(one.name, mine, EQUAL_COST, equal, rows.scale.resamples),
-        aiq_over_zero=aiq_difference(one.name, mine, ZERO, zero, rows.scale),
+        over_equal_cost_arm=difference_of(
+            one.name, mine, EQUAL_COST, equal, rows.yardstick.resamples
+        ),
+        aiq_over_zero=aiq_difference(one.name, mine, ZERO, zero, rows.yardstick),
     )
 
 
-def _differences(standings: Mapping[str, Standing], scale: Scale) -> tuple[Difference, ...]:
+def _differences(standings: Mapping[str, Standing], yardstick: Yardstick) -> tuple[Difference, ...]:
     """Of the quality of every pair, each once."""
     names = list(standings)
     pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
-    found = (difference_of(a, standings[a], b, standings[b], scale.resamples) for a, b in pairs)
+    found = (difference_of(a, standings[a], b, standings[b], yardstick.resamples) for a, b in pairs)
     return tuple(one for one in found if one is not None)
 
 
@@ -178,11 +180,11 @@ def _scaling(judged: _Judged) -> ScalingUp | None:
     quality = judged.records.table.quality[judged_rows(judged.stand.folds)]
     if np.isnan(quality).any(axis=1).all():
         return None
-    return scaling_up(quality, judged.scale.resamples.base)
+    return scaling_up(quality, judged.yardstick.resamples.base)
 
 
 def _arm_facts(judged: _Judged) -> tuple[ArmFacts, ...]:
-    records, scale = judged.records, judged.scale
+    records, yardstick = judged.records, judged.yardstick
     rows = judged_rows(judged.stand.folds)
     missing = np.isnan(records.table.quality[rows]).sum(axis=0)
     trained = np.stack([run.train_quality for run in judged.runs])
@@ -190,8 +192,8 @@ def _arm_facts(judged: _Judged) -> tuple[ArmFacts, ...]:
     return tuple(
         ArmFacts(
             name=name,
-            quality=_finite(scale.arm_quality[at]),
-            cost=None if scale.arm_cost is None else float(scale.arm_cost[at]),
+            quality=_finite(yardstick.arm_quality[at]),
+            cost=None if yardstick.arm_cost is None else float(yardstick.arm_cost[at]),
             missing=int(missing[at]),
             train_quality=_finite(train[at]),
         )
@@ -204,7 +206,7 @@ def _finite(value: float) -> float | None:
 
 
 def _protocol(judged: _Judged, notes: Sequence[str]) -> Protocol:
-    records, plan, runs, scale = judged.records, judged.plan, judged.runs, judged.scale
+    records, plan, runs, yardstick = judged.records, judged.plan, judged.runs, judged.yardstick
     rows = judged_rows(judged.stand.folds)
     whole = ~np.isnan(records.table.quality[rows]).any(axis=1)
     return Protocol(
@@ -217,13 +219,13 @@ def _protocol(judged: _Judged, notes: Sequence[str]) -> Protocol:
         conflicts=records.conflicts,
         rows_in_both=records.rows_in_both,
         average=plan.average,
-        objective=plan.objective or ("quality" if scale.cost_range is None else "aiq"),
+        objective=plan.objective or ("quality" if yardstick.cost_range is None else "aiq"),
         tries=TRIES,
-        resamples=len(scale.resamples.drawn),
-        resampled=scale.resamples.resampled,
+        resamples=len(yardstick.resamples.drawn),
+        resampled=yardstick.resamples.resampled,
         no_cost=records.no_cost,
-        cost_range=scale.cost_range,
-        cpt_undefined=scale.cpt_undefined,
+        cost_range=yardstick.cost_range,
+        cpt_undefined=yardstick.cpt_undefined,
         scaling_rows=int(whole.sum()),
         notes=tuple(notes),
     )

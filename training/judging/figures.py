@@ -15,19 +15,19 @@ from hybridroute.training.judging.cost_curve import (
 from hybridroute.training.judging.entry import Difference, Entry, Pair, Role, Savings
 from hybridroute.training.judging.paired import Resamples, limits
 from hybridroute.training.judging.pool_metrics import effective_p, relative_quality
-from hybridroute.training.judging.scale import Scale
 from hybridroute.training.judging.standing import Standing
+from hybridroute.training.judging.yardstick import Yardstick
 
 Floats = NDArray[np.float64]
 
 
-def entry_of(name: str, role: Role, held: Standing, scale: Scale) -> Entry:
+def entry_of(name: str, role: Role, held: Standing, yardstick: Yardstick) -> Entry:
     """The figures that every router has."""
-    rows = scale.resamples
+    rows = yardstick.resamples
     quality = rows.mean(held.quality)
-    ends = rows.mean(scale.chance.quality), rows.mean(scale.oracle.quality)
+    ends = rows.mean(yardstick.chance.quality), rows.mean(yardstick.oracle.quality)
     found = effective_p(quality, *ends)
-    best = rows.mean(scale.best_single.quality)
+    best = rows.mean(yardstick.best_single.quality)
     cost = None if held.cost is None else rows.mean(held.cost)
     return Entry(
         name=name,
@@ -36,41 +36,41 @@ def entry_of(name: str, role: Role, held: Standing, scale: Scale) -> Entry:
         ci95=rows.interval(held.quality),
         quality_by_run=held.by_run,
         effective_p=found,
-        effective_p_ci95=None if found is None else _effective_interval(held, scale),
+        effective_p_ci95=None if found is None else _effective_interval(held, yardstick),
         cost=cost,
         v_b=relative_quality(quality, best),
-        v_r=None if scale.reference is None else relative_quality(quality, scale.reference),
-        pgr=_pgr(quality, scale),
-        cost_advantage=_cost_advantage(held, cost, scale),
+        v_r=None if yardstick.reference is None else relative_quality(quality, yardstick.reference),
+        pgr=_pgr(quality, yardstick),
+        cost_advantage=_cost_advantage(held, cost, yardstick),
         quality_drop=best - quality,
         e_p=held.entropy,
-        choices=dict(zip(scale.arms, held.shares.tolist(), strict=True)),
-        by_domain=_by_domain(held.quality, scale.domains),
-        over_best_single=difference_of(name, held, "best single", scale.best_single, rows),
-        savings=savings_of(held, scale),
+        choices=dict(zip(yardstick.arms, held.shares.tolist(), strict=True)),
+        by_domain=_by_domain(held.quality, yardstick.domains),
+        over_best_single=difference_of(name, held, "best single", yardstick.best_single, rows),
+        savings=savings_of(held, yardstick),
     )
 
 
-def _pgr(quality: float, scale: Scale) -> float | None:
-    ends = scale.ends
+def _pgr(quality: float, yardstick: Yardstick) -> float | None:
+    ends = yardstick.ends
     if not ends.clear:
         return None
     return (quality - ends.low_quality) / (ends.high_quality - ends.low_quality)
 
 
-def _cost_advantage(held: Standing, cost: float | None, scale: Scale) -> float | None:
-    if len(scale.arms) == 2:
-        return float(held.shares[scale.cheapest])
-    if cost is None or scale.best_single.cost is None:
+def _cost_advantage(held: Standing, cost: float | None, yardstick: Yardstick) -> float | None:
+    if len(yardstick.arms) == 2:
+        return float(held.shares[yardstick.cheapest])
+    if cost is None or yardstick.best_single.cost is None:
         return None
-    dear = scale.resamples.mean(scale.best_single.cost)
+    dear = yardstick.resamples.mean(yardstick.best_single.cost)
     return 1.0 - cost / dear if dear > 0.0 else None
 
 
-def _effective_interval(held: Standing, scale: Scale) -> Pair | None:
-    rows = scale.resamples
-    chance = rows.means(scale.chance.quality)
-    gain = rows.means(scale.oracle.quality) - chance
+def _effective_interval(held: Standing, yardstick: Yardstick) -> Pair | None:
+    rows = yardstick.resamples
+    chance = rows.means(yardstick.chance.quality)
+    gain = rows.means(yardstick.oracle.quality) - chance
     defined = gain > 0.0
     if defined.sum() < 2:
         return None
@@ -101,17 +101,17 @@ def _points(held: Standing) -> tuple[Floats, Floats] | None:
     return held.swept.quality, held.swept.cost
 
 
-def savings_of(held: Standing, scale: Scale) -> Savings | None:
+def savings_of(held: Standing, yardstick: Yardstick) -> Savings | None:
     """Quality for cost; None without a range of costs or without costs of its own."""
-    span, points, ends = scale.cost_range, _points(held), scale.ends
+    span, points, ends = yardstick.cost_range, _points(held), yardstick.ends
     if span is None or points is None:
         return None
-    base = scale.resamples.base
+    base = yardstick.resamples.base
     hull = hull_with(base @ points[0], base @ points[1], (ends.low_cost, ends.low_quality))
     shares: list[float | None] = [None, None]
-    if scale.cpt_undefined is None:
+    if yardstick.cpt_undefined is None:
         shares = [cost_share_at(hull, ends, level) for level in (0.5, 0.8)]
-    drawn = aiq_draws(held, scale)
+    drawn = aiq_draws(held, yardstick)
     return Savings(
         aiq=hull.aiq(*span),
         aiq_ci95=None if drawn is None else limits(drawn),
@@ -123,12 +123,12 @@ def savings_of(held: Standing, scale: Scale) -> Savings | None:
     )
 
 
-def aiq_draws(held: Standing, scale: Scale) -> Floats | None:
+def aiq_draws(held: Standing, yardstick: Yardstick) -> Floats | None:
     """AIQ in each resample, shape (resamples,); None where it is undefined in one."""
-    points, drawn = _points(held), scale.drawn
+    points, drawn = _points(held), yardstick.drawn
     if points is None or drawn is None:
         return None
-    quality, cost = (scale.resamples.means(one) for one in points)
+    quality, cost = (yardstick.resamples.means(one) for one in points)
     found = [
         hull_with(quality[at], cost[at], low).aiq(*span)
         for at, (low, span) in enumerate(zip(drawn.low, drawn.spans, strict=True))
@@ -139,11 +139,11 @@ def aiq_draws(held: Standing, scale: Scale) -> Floats | None:
 
 
 def aiq_difference(
-    a: str, one: Standing, b: str, other: Standing, scale: Scale
+    a: str, one: Standing, b: str, other: Standing, yardstick: Yardstick
 ) -> Difference | None:
     """AIQ of one minus the other, paired over the same resamples; None where one is undefined."""
-    held, beside = savings_of(one, scale), savings_of(other, scale)
-    mine, theirs = aiq_draws(one, scale), aiq_draws(other, scale)
+    held, beside = savings_of(one, yardstick), savings_of(other, yardstick)
+    mine, theirs = aiq_draws(one, yardstick), aiq_draws(other, yardstick)
     if held is None or beside is None or held.aiq is None or beside.aiq is None:
         return None
     if mine is None or theirs is None or a == b:

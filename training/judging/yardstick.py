@@ -30,7 +30,7 @@ class DrawnCosts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scale:
+class Yardstick:
     """The same for all routers.
 
     Parameters
@@ -92,7 +92,7 @@ def drawn_costs(
     )
 
 
-def scale_of(records: Records, plan: Plan, runs: Sequence[Run], stand: Stands) -> Scale:
+def yardstick_of(records: Records, plan: Plan, runs: Sequence[Run], stand: Stands) -> Yardstick:
     """Of the rows that the runs judged."""
     rows = judged_rows(stand.folds)
     domains = tuple(records.table.domains[row] for row in rows)
@@ -111,7 +111,7 @@ def scale_of(records: Records, plan: Plan, runs: Sequence[Run], stand: Stands) -
     cheapest = _cheapest(arm_cost, arm_quality, runs)
     alone = np.where(np.isnan(quality[:, cheapest]), arm_quality[cheapest], quality[:, cheapest])
     low_cost = 0.0 if arm_cost is None else float(arm_cost[cheapest])
-    return Scale(
+    return Yardstick(
         arms=records.table.arms,
         domains=domains,
         resamples=resamples,
