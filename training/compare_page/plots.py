@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hybridroute.training.judging.comparison import ArmFacts, Comparison
 from hybridroute.training.judging.entry import Entry
-from hybridroute.training.judging.scaling import ScalingUp
+from hybridroute.training.judging.model_scaling import ScalingUp
 from hybridroute.training.report_page.canvas import canvas, legend, png, shown_name
 from hybridroute.training.report_page.themes import Theme
 

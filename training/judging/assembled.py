@@ -21,11 +21,11 @@ from hybridroute.training.judging.comparison import ArmFacts, Comparison, Protoc
 from hybridroute.training.judging.entry import Difference, Entry, Role, TwoArms
 from hybridroute.training.judging.estimate_figures import calibration_of, two_arms_of
 from hybridroute.training.judging.figures import aiq_difference, difference_of, entry_of
+from hybridroute.training.judging.model_scaling import ScalingUp, scaling_up
 from hybridroute.training.judging.published import published_for
 from hybridroute.training.judging.records import Records
 from hybridroute.training.judging.rounds import Field, Plan, Played
 from hybridroute.training.judging.run import Routed, Run, present_means
-from hybridroute.training.judging.scaling import ScalingUp, scaling_up
 from hybridroute.training.judging.setting_search import TRIES
 from hybridroute.training.judging.standing import Standing, Stands, averaged, judged_rows
 from hybridroute.training.judging.yardstick import Yardstick, yardstick_of

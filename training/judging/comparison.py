@@ -7,8 +7,8 @@ from typing import Any
 
 from hybridroute.edge_runtime.chat import plain
 from hybridroute.training.judging.entry import Difference, Entry, Pair
+from hybridroute.training.judging.model_scaling import ScalingUp
 from hybridroute.training.judging.published import Published
-from hybridroute.training.judging.scaling import ScalingUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

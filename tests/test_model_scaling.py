@@ -1,4 +1,4 @@
-"""training/judging/scaling.py: the closed form against every subset."""
+"""training/judging/model_scaling.py: the closed form against every subset."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.judging.model_scaling import scaling_up
 from hybridroute.training.judging.pool_metrics import partial_oracle
-from hybridroute.training.judging.scaling import scaling_up
 
 
 def test_it_equals_the_mean_over_all_subsets() -> None:
