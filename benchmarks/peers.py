@@ -17,9 +17,9 @@ from pathlib import Path
 
 from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.judging.comparison import Comparison
+from hybridroute.training.judging.comparison_row import ComparisonRow
 from hybridroute.training.judging.contest import contest
 from hybridroute.training.judging.embedded import embedded
-from hybridroute.training.judging.entry import Entry
 from hybridroute.training.judging.field import NAMES, contenders_of
 from hybridroute.training.judging.folds import HeldOut
 from hybridroute.training.judging.paired import Average
@@ -130,7 +130,7 @@ def published_of(found: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _two_arms(entry: Entry) -> list[str]:
+def _two_arms(entry: ComparisonRow) -> list[str]:
     held = entry.two_arms
     if held is None:
         return ["", ""]
@@ -138,7 +138,7 @@ def _two_arms(entry: Entry) -> list[str]:
     return [interval, f"{_number(held.cpt50, 1)} / {_number(held.cpt80, 1)}"]
 
 
-def _money(entry: Entry) -> list[str]:
+def _money(entry: ComparisonRow) -> list[str]:
     held = entry.savings
     cost = "" if entry.cost is None else f"{1000 * entry.cost:.3g}"
     if held is None:
@@ -148,7 +148,7 @@ def _money(entry: Entry) -> list[str]:
     return [cost, _number(held.aiq), over, f"{_number(held.cpt50, 1)} / {_number(held.cpt80, 1)}"]
 
 
-def _milliseconds(entry: Entry) -> str:
+def _milliseconds(entry: ComparisonRow) -> str:
     if entry.route_ms is None:
         return ""
     return f"{entry.route_ms:.1f} / {_number(entry.route_ms_p95, 1)}"

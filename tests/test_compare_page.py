@@ -59,7 +59,7 @@ def test_without_costs_there_is_no_cost_figure() -> None:
 
 def test_the_reading_says_when_nothing_can_be_told(found: Comparison) -> None:
     assert "better than the best single arm" in reading_of(found)
-    winner = found.entry(found.winner)
+    winner = found.row(found.winner)
     assert winner.over_best_single is not None
     unsure = replace(winner, over_best_single=replace(winner.over_best_single, ci95=(-0.1, 0.2)))
     others = [one for one in found.estimators if one.name != found.winner]

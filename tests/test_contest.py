@@ -54,43 +54,43 @@ def test_every_row_of_the_table_stands(usual: Comparison) -> None:
 
 
 def test_the_scale_has_its_ends_where_they_belong(usual: Comparison) -> None:
-    assert usual.entry("chance").effective_p == pytest.approx(0.0)
-    assert usual.entry("oracle").effective_p == pytest.approx(1.0)
-    assert usual.entry("r_o(.5)").effective_p == pytest.approx(0.5)
-    assert usual.entry(BEST_SINGLE).v_b == 1.0
-    assert usual.entry(BEST_SINGLE).e_p == 0.0
-    random = usual.entry("random")
+    assert usual.row("chance").effective_p == pytest.approx(0.0)
+    assert usual.row("oracle").effective_p == pytest.approx(1.0)
+    assert usual.row("r_o(.5)").effective_p == pytest.approx(0.5)
+    assert usual.row(BEST_SINGLE).v_b == 1.0
+    assert usual.row(BEST_SINGLE).e_p == 0.0
+    random = usual.row("random")
     assert random.effective_p == pytest.approx(0.0, abs=0.15)
     assert random.e_p > 1.9
 
 
 def test_what_can_be_learnt_is_learnt_and_the_winner_is_it(usual: Comparison) -> None:
     assert usual.winner in {"knn", "ridge"}
-    found = usual.entry(usual.winner)
+    found = usual.row(usual.winner)
     assert found.over_best_single is not None
     assert found.over_best_single.ci95[0] > 0.0
-    assert found.quality > usual.entry("length").quality
+    assert found.quality > usual.row("length").quality
 
 
 def test_money_is_judged_on_one_range_for_all(usual: Comparison) -> None:
     low, high = usual.protocol.cost_range or (0.0, 0.0)
     costs = [arm.cost for arm in usual.arms]
     assert (low, high) == (min(costs), max(costs))
-    knn, zero = usual.entry("knn").savings, usual.entry(ZERO).savings
+    knn, zero = usual.row("knn").savings, usual.row(ZERO).savings
     assert knn is not None
     assert zero is not None
     assert knn.aiq is not None
     assert zero.aiq is not None
     assert knn.aiq > zero.aiq
-    equal = usual.entry(EQUAL_COST)
+    equal = usual.row(EQUAL_COST)
     assert equal.cost is not None
-    assert equal.cost <= (usual.entry(usual.winner).cost or 0.0) * 1.05
-    assert usual.entry("knn").over_equal_cost_arm is not None
+    assert equal.cost <= (usual.row(usual.winner).cost or 0.0) * 1.05
+    assert usual.row("knn").over_equal_cost_arm is not None
 
 
 def test_aiq_has_an_interval_and_a_paired_difference_to_the_blind_mix(usual: Comparison) -> None:
     for name in ("knn", "ridge"):
-        held = usual.entry(name)
+        held = usual.row(name)
         assert held.savings is not None
         assert held.savings.aiq is not None
         assert held.savings.aiq_ci95 is not None
@@ -105,16 +105,16 @@ def test_aiq_has_an_interval_and_a_paired_difference_to_the_blind_mix(usual: Com
 def test_drop_advantage_and_pgr_are_measured_from_the_cheapest_and_the_best_arm(
     usual: Comparison,
 ) -> None:
-    single = usual.entry(BEST_SINGLE)
+    single = usual.row(BEST_SINGLE)
     assert (single.pgr, single.quality_drop, single.cost_advantage) == (1.0, 0.0, 0.0)
-    knn = usual.entry("knn")
+    knn = usual.row("knn")
     assert knn.quality_drop == pytest.approx(single.quality - knn.quality)
     assert knn.cost is not None
     assert single.cost is not None
     assert knn.cost_advantage == pytest.approx(1.0 - knn.cost / single.cost)
     assert knn.pgr is not None
     assert knn.pgr > 1.0
-    two = compared(drawn_scores(300, 2), names=("knn",)).entry("knn")
+    two = compared(drawn_scores(300, 2), names=("knn",)).row("knn")
     assert two.cost_advantage == pytest.approx(two.choices["arm0"])
 
 
@@ -125,13 +125,13 @@ def test_a_router_that_is_one_arm_is_compared_with_that_arm() -> None:
     cost = (1.0 + draw.random((150, 3))) * [1e-5, 1e-3, 1e-4]
     found = compared(replace(drawn_scores(150, 3), quality=quality, cost_usd=cost))
     for name in ("knn", "ridge"):
-        held = found.entry(name)
+        held = found.row(name)
         assert held.choices["arm1"] == 1.0
         assert held.over_equal_cost_arm is not None
         assert held.over_equal_cost_arm.difference == pytest.approx(0.0)
-    cheap = found.entry("random").over_equal_cost_arm
+    cheap = found.row("random").over_equal_cost_arm
     assert cheap is not None
-    assert cheap.difference == pytest.approx(found.entry("random").quality - 0.6)
+    assert cheap.difference == pytest.approx(found.row("random").quality - 0.6)
 
 
 def test_the_winner_is_chosen_by_quality_for_cost_where_costs_differ() -> None:
@@ -147,7 +147,7 @@ def test_the_winner_is_chosen_by_quality_for_cost_where_costs_differ() -> None:
     by_quality = compared(table, names=("random", "length", "knn"), plan=alike)
     assert by_quality.protocol.objective == "quality"
     for name in ("length", "knn"):
-        assert by_quality.entry(name).select_value == pytest.approx(1.0)
+        assert by_quality.row(name).select_value == pytest.approx(1.0)
 
 
 def test_equals_are_decided_for_estimates_that_can_be_weighed_and_against_chance() -> None:
@@ -166,7 +166,7 @@ def test_what_always_stands_cannot_win() -> None:
     assert ended.winner.name == ended.found.winner == "length"
     assert [one.name for one in ended.found.estimators] == ["length"]
     knn = next(one for one in ended.found.baselines if one.name == "knn")
-    assert knn.quality > ended.found.entry("length").quality
+    assert knn.quality > ended.found.row("length").quality
     assert knn.fit_s is not None
 
 
@@ -181,7 +181,7 @@ def test_the_settings_that_won_most_often_are_kept() -> None:
 def test_rates_between_zero_and_one_have_ece_and_brier() -> None:
     table = drawn_scores(300, 3)
     rates = replace(table, quality=np.clip(table.quality * 0.8 + 0.1, 0.0, 1.0))
-    held = compared(rates, names=("knn",)).entry("knn")
+    held = compared(rates, names=("knn",)).row("knn")
     assert held.ece is not None
     assert held.brier is not None
     assert 0.0 < held.brier < 0.25
@@ -193,7 +193,7 @@ def test_each_runs_quality_is_averaged_as_the_whole_is() -> None:
     table = table.select(lop)
     found = compared(table, table, plan=replace(PLAN, held_out="prompts", average="domains"))
     for name in ("knn", BEST_SINGLE):
-        held = found.entry(name)
+        held = found.row(name)
         assert np.mean(held.quality_by_run) == pytest.approx(held.quality, abs=0.03)
 
 
@@ -215,10 +215,10 @@ def test_given_rows_and_whole_domains_can_be_held_out() -> None:
 def test_two_arms_have_the_threshold_routers_figures() -> None:
     """The cheaper arm is the edge."""
     found = compared(drawn_scores(400, 2, domains=4), names=("knn", "random"))
-    held = found.entry("knn").two_arms
+    held = found.row("knn").two_arms
     assert held is not None
     assert (held.edge, held.cloud) == ("arm0", "arm1")
-    blind = found.entry("random").two_arms
+    blind = found.row("random").two_arms
     assert blind is not None
     assert held.apgr is not None
     assert blind.apgr is not None
@@ -237,8 +237,8 @@ def test_without_costs_nothing_is_said_of_them() -> None:
 def test_costs_that_are_zero_or_all_alike_have_no_range(price: float) -> None:
     found = compared(drawn_scores(200, 3), prices={f"arm{at}": price for at in range(3)})
     assert found.protocol.cost_range is None
-    assert found.entry("knn").savings is None
-    assert found.entry("knn").cost == pytest.approx(price)
+    assert found.row("knn").savings is None
+    assert found.row("knn").cost == pytest.approx(price)
 
 
 def test_equal_outcomes_have_no_effective_p() -> None:
@@ -263,7 +263,7 @@ def test_scores_outside_zero_and_one_are_judged_in_their_own_unit() -> None:
     table = drawn_scores(300, 3)
     usual = compared(table, names=("knn",))
     moved = compared(replace(table, quality=10.0 * table.quality - 7.0), names=("knn",))
-    one, other = usual.entry("knn"), moved.entry("knn")
+    one, other = usual.row("knn"), moved.row("knn")
     assert other.quality == pytest.approx(10.0 * one.quality - 7.0)
     assert other.effective_p == pytest.approx(one.effective_p)
     assert (one.ece is None, other.ece is None) == (False, True)
@@ -279,7 +279,7 @@ def test_missing_cells_stay_missing() -> None:
     found = compared(replace(table, quality=quality))
     assert sum(arm.missing for arm in found.arms) == np.isnan(quality).sum()
     assert found.protocol.scaling_rows == (~np.isnan(quality).any(axis=1)).sum()
-    assert found.entry("oracle").quality == pytest.approx(np.nanmax(quality, axis=1).mean())
+    assert found.row("oracle").quality == pytest.approx(np.nanmax(quality, axis=1).mean())
 
 
 def test_duplicates_that_differ_are_judged_once() -> None:

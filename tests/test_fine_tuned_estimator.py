@@ -47,10 +47,10 @@ def test_it_is_judged_beside_the_others(config: FitConfig) -> None:
     plan = Plan(held_out="prompts", seeds=1, resamples=50, timer=timer)
     found = contest(records, queries, contenders, plan).found
     assert found.protocol.notes == ()
-    entry = found.entry("deberta")
+    entry = found.row("deberta")
     assert entry.kind == "quality"
     assert entry.setting == ("4 epochs",)
-    assert entry.quality > found.entry("random").quality + 0.1
+    assert entry.quality > found.row("random").quality + 0.1
     assert entry.route_ms is not None
     assert entry.route_ms > 0.0
 

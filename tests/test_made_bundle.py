@@ -37,8 +37,8 @@ def unseen(n: int = 120) -> OutcomeTable:
 def test_the_figures_are_those_of_a_comparison(bundle: Bundle) -> None:
     judged = judge_pool(bundle, unseen())
     assert judged.n_seen_in_training == 0
-    entry = judged.found.entry(NAME)
-    assert entry.quality > judged.found.entry("chance").quality + 0.1
+    entry = judged.found.row(NAME)
+    assert entry.quality > judged.found.row("chance").quality + 0.1
     assert entry.v_b is not None
     assert entry.savings is not None
     assert entry.savings.aiq_ci95 is not None
@@ -70,7 +70,7 @@ def test_without_costs_the_bundles_own_are_taken_and_said(bundle: Bundle) -> Non
     ]
     judged = judge_pool(bundle, OutcomeTable(rows=tuple(bare), source="bare"))
     assert any("the bundle expects" in note for note in judged.found.protocol.notes)
-    assert judged.found.entry(NAME).cost is not None
+    assert judged.found.row(NAME).cost is not None
 
 
 def test_an_arm_that_the_outcomes_lack_is_named(bundle: Bundle) -> None:

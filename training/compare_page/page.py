@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from hybridroute._version import __version__
 from hybridroute.training.compare_page import plots
 from hybridroute.training.judging.comparison import Comparison
-from hybridroute.training.judging.entry import Entry
+from hybridroute.training.judging.comparison_row import ComparisonRow
 from hybridroute.training.report_page.reading import amount
 from hybridroute.training.report_page.rendering import Drawn, rendered
 from hybridroute.training.report_page.themes import DARK, LIGHT, Theme
@@ -36,7 +36,7 @@ def figures_of(found: Comparison) -> dict[str, Drawn]:
         )
     scaling = found.scaling_up
     if scaling is not None:
-        best = found.entry(found.winner).quality
+        best = found.row(found.winner).quality
         drawn["scaling"] = (
             "Mean quality against the number of arms to choose among",
             lambda theme: plots.scaling_png(scaling, best, theme),
@@ -56,7 +56,7 @@ def page_of(found: Comparison, figures: Mapping[str, Drawn]) -> str:
         found=found,
         held=found.protocol,
         held_out=_HELD_OUT[found.protocol.held_out],
-        winner=found.entry(found.winner),
+        winner=found.row(found.winner),
         reference=any(one.v_r is not None for one in found.estimators),
         reading=reading_of(found),
         domains=sorted({name for one in found.estimators for name in one.by_domain}),
@@ -68,7 +68,7 @@ def page_of(found: Comparison, figures: Mapping[str, Drawn]) -> str:
 
 def reading_of(found: Comparison) -> str:
     """What the comparison says, in a sentence or two."""
-    winner, single = found.entry(found.winner), found.entry("best single")
+    winner, single = found.row(found.winner), found.row("best single")
     held = winner.over_best_single
     if held is None:
         return ""
@@ -91,13 +91,13 @@ def _part(p: float) -> str:
     return f" It goes {100 * p:.0f} % of the way from a random choice to the oracle."
 
 
-def _money(winner: Entry, single: Entry) -> str:
+def _money(winner: ComparisonRow, single: ComparisonRow) -> str:
     if winner.cost is None or single.cost is None or not single.cost > 0.0:
         return ""
     return f" It costs {100 * winner.cost / single.cost:.0f} % of what that arm costs."
 
 
-def _blend(winner: Entry) -> str:
+def _blend(winner: ComparisonRow) -> str:
     """Quality for cost, beside a mix of single arms that reads no query."""
     held = winner.aiq_over_zero
     if held is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hybridroute.training.judging.comparison import ArmFacts, Comparison
-from hybridroute.training.judging.entry import Entry
+from hybridroute.training.judging.comparison_row import ComparisonRow
 from hybridroute.training.judging.model_scaling import ScalingUp
 from hybridroute.training.report_page.canvas import canvas, legend, png, shown_name
 from hybridroute.training.report_page.themes import Theme
@@ -19,17 +19,17 @@ _MOST_ARMS = 12
 _BLIND = frozenset({"random", "length"})
 
 
-def drawn_entries(found: Comparison) -> tuple[Entry, ...]:
+def drawn_entries(found: Comparison) -> tuple[ComparisonRow, ...]:
     """The estimators that are drawn: the winner, then the best of the others, blind ones last."""
     rest = [one for one in found.estimators if one.name != found.winner]
     rest.sort(key=lambda one: (one.name in _BLIND, -one.quality))
-    return (found.entry(found.winner), *rest[: _MOST_LINES - 1])
+    return (found.row(found.winner), *rest[: _MOST_LINES - 1])
 
 
 def cost_png(found: Comparison, theme: Theme) -> bytes:
     """Cost and quality: arms as points, routers as their hulls, the oracle as a star."""
     figure, axes = canvas(theme)
-    oracle = found.entry("oracle")
+    oracle = found.row("oracle")
     for place, entry in enumerate(drawn_entries(found)):
         if entry.savings is None:
             continue
@@ -63,7 +63,7 @@ def cost_png(found: Comparison, theme: Theme) -> bytes:
 
 def _zero_hull(found: Comparison, axes: Axes, theme: Theme) -> None:
     names = {one.name for one in found.baselines}
-    zero = found.entry("Zero").savings if "Zero" in names else None
+    zero = found.row("Zero").savings if "Zero" in names else None
     if zero is not None:
         axes.plot(
             [_THOUSAND * cost for cost, _ in zero.ndch],
@@ -124,7 +124,7 @@ def scaling_png(held: ScalingUp, best: float, theme: Theme) -> bytes:
 def choices_png(found: Comparison, theme: Theme) -> bytes:
     """How often each arm is called: a bar a router, the arms stacked in it."""
     figure, axes = canvas(theme)
-    entries = [*drawn_entries(found), found.entry("best single"), found.entry("oracle")]
+    entries = [*drawn_entries(found), found.row("best single"), found.row("oracle")]
     names = _most_called(entries)
     left = [0.0] * len(entries)
     for place, arm in enumerate(names):
@@ -143,7 +143,7 @@ def choices_png(found: Comparison, theme: Theme) -> bytes:
     return png(figure)
 
 
-def _most_called(entries: list[Entry]) -> list[str]:
+def _most_called(entries: list[ComparisonRow]) -> list[str]:
     """Arms by how often they are called at all, as many as there are colours for."""
     total = {arm: sum(entry.choices[arm] for entry in entries) for arm in entries[0].choices}
     ranked = sorted(total, key=lambda arm: -total[arm])

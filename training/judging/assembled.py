@@ -18,9 +18,9 @@ from hybridroute.training.judging.baselines import (
     zero_router,
 )
 from hybridroute.training.judging.comparison import ArmFacts, Comparison, Protocol
-from hybridroute.training.judging.entry import Difference, Entry, Role, TwoArms
+from hybridroute.training.judging.comparison_row import ComparisonRow, Difference, Role, TwoArms
 from hybridroute.training.judging.estimate_figures import calibration_of, two_arms_of
-from hybridroute.training.judging.figures import aiq_difference, difference_of, entry_of
+from hybridroute.training.judging.figures import aiq_difference, comparison_row_of, difference_of
 from hybridroute.training.judging.model_scaling import ScalingUp, scaling_up
 from hybridroute.training.judging.published import published_for
 from hybridroute.training.judging.records import Records
@@ -54,7 +54,7 @@ def assembled(
     rows = _Judged(records=records, plan=plan, runs=runs, stand=stand, yardstick=yardstick)
     held = {one.name: stand(one.parts) for one in field.played}
     others = _baselines(rows, winner)
-    entries = [_played_entry(one, held[one.name], rows) for one in field.played]
+    entries = [_played_row(one, held[one.name], rows) for one in field.played]
     if ZERO in others:
         entries = [
             _beside_money(one, entry, (held[one.name], others[ZERO][1]), rows)
@@ -62,7 +62,9 @@ def assembled(
         ]
     asked = {one.name for one in field.played if one.competes}
     beside = [one for one in entries if one.name not in asked]
-    beside += [entry_of(name, role, one, yardstick) for name, (role, one) in others.items()]
+    beside += [
+        comparison_row_of(name, role, one, yardstick) for name, (role, one) in others.items()
+    ]
     standings = held | {name: one for name, (_, one) in others.items()}
     return Comparison(
         winner=winner.name,
@@ -76,15 +78,17 @@ def assembled(
     )
 
 
-def _ranked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+def _ranked(entries: Iterable[ComparisonRow]) -> tuple[ComparisonRow, ...]:
     return tuple(sorted(entries, key=lambda one: -one.quality))
 
 
-def _played_entry(one: Played, held: Standing, rows: _Judged) -> Entry:
+def _played_row(one: Played, held: Standing, rows: _Judged) -> ComparisonRow:
     known = None
     if one.kind == "quality":
         known = calibration_of(one.estimates, [run.quality for run in rows.runs])
-    entry = entry_of(one.name, "estimator" if one.competes else "baseline", held, rows.yardstick)
+    entry = comparison_row_of(
+        one.name, "estimator" if one.competes else "baseline", held, rows.yardstick
+    )
     return replace(
         entry,
         kind=one.kind,
@@ -153,8 +157,8 @@ def _baselines(rows: _Judged, winner: Played) -> Mapping[str, tuple[Role, Standi
 
 
 def _beside_money(
-    one: Played, entry: Entry, held: tuple[Standing, Standing], rows: _Judged
-) -> Entry:
+    one: Played, entry: ComparisonRow, held: tuple[Standing, Standing], rows: _Judged
+) -> ComparisonRow:
     """Beside one arm of its own cost, and beside the hull of the single arms."""
     mine, zero = held
     spent = zip(rows.runs, _budgets(one.parts), strict=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hybridroute.edge_runtime.chat import plain
-from hybridroute.training.judging.entry import Difference, Entry, Pair
+from hybridroute.training.judging.comparison_row import ComparisonRow, Difference, Pair
 from hybridroute.training.judging.model_scaling import ScalingUp
 from hybridroute.training.judging.published import Published
 
@@ -71,19 +71,19 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Entries by quality, the best first; ``winner`` was chosen on select rows."""
+    """Rows by quality, the best first; ``winner`` was chosen on select rows."""
 
     winner: str
     protocol: Protocol
     arms: tuple[ArmFacts, ...]
-    estimators: tuple[Entry, ...]
-    baselines: tuple[Entry, ...]
+    estimators: tuple[ComparisonRow, ...]
+    baselines: tuple[ComparisonRow, ...]
     differences: tuple[Difference, ...]
     scaling_up: ScalingUp | None
     published: tuple[Published, ...]
 
-    def entry(self, name: str) -> Entry:
-        """The entry of this name."""
+    def row(self, name: str) -> ComparisonRow:
+        """The row of this name."""
         return next(one for one in (*self.estimators, *self.baselines) if one.name == name)
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.bootstrap import apgr_interval
-from hybridroute.training.judging.entry import Pair, TwoArms
+from hybridroute.training.judging.comparison_row import Pair, TwoArms
 from hybridroute.training.metrics import brier, ece, evaluate_scores
 
 Floats = NDArray[np.float64]

@@ -7,12 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hybridroute.training.judging.comparison_row import (
+    ComparisonRow,
+    Difference,
+    Pair,
+    Role,
+    Savings,
+)
 from hybridroute.training.judging.cost_curve import (
     cost_share_at,
     hull_with,
     saving_against_random,
 )
-from hybridroute.training.judging.entry import Difference, Entry, Pair, Role, Savings
 from hybridroute.training.judging.paired import Resamples, limits
 from hybridroute.training.judging.pool_metrics import effective_p, relative_quality
 from hybridroute.training.judging.standing import Standing
@@ -21,7 +27,7 @@ from hybridroute.training.judging.yardstick import Yardstick
 Floats = NDArray[np.float64]
 
 
-def entry_of(name: str, role: Role, held: Standing, yardstick: Yardstick) -> Entry:
+def comparison_row_of(name: str, role: Role, held: Standing, yardstick: Yardstick) -> ComparisonRow:
     """The figures that every router has."""
     rows = yardstick.resamples
     quality = rows.mean(held.quality)
@@ -29,7 +35,7 @@ def entry_of(name: str, role: Role, held: Standing, yardstick: Yardstick) -> Ent
     found = effective_p(quality, *ends)
     best = rows.mean(yardstick.best_single.quality)
     cost = None if held.cost is None else rows.mean(held.cost)
-    return Entry(
+    return ComparisonRow(
         name=name,
         role=role,
         quality=quality,

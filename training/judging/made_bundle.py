@@ -64,7 +64,7 @@ class JudgedPool:
     def to_dict(self) -> dict[str, Any]:
         """A JSON object."""
         held = self.found
-        entry = held.entry(NAME)
+        entry = held.row(NAME)
         return {
             "n": held.protocol.judged_rows,
             "n_seen_in_training": self.n_seen_in_training,

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from hybridroute.cli.output import console
 from hybridroute.training.judging.comparison import Comparison
-from hybridroute.training.judging.entry import Difference, Entry
+from hybridroute.training.judging.comparison_row import ComparisonRow, Difference
 
 _WIDE = 120
 _OBJECTIVES: Final = {"aiq": "quality for cost (AIQ)", "quality": "mean quality"}
@@ -19,7 +19,7 @@ class _Column:
     """A title, and a row's text below it; one without any is left out."""
 
     title: str
-    cell: Callable[[Entry], str]
+    cell: Callable[[ComparisonRow], str]
     only_wide: bool = False
 
 
@@ -36,11 +36,11 @@ def lead(held: Difference | None) -> str:
     return f"{held.difference:+.3f}{sure}"
 
 
-def _aiq(entry: Entry) -> str:
+def _aiq(entry: ComparisonRow) -> str:
     return number(None if entry.savings is None else entry.savings.aiq)
 
 
-def _two_arms(entry: Entry) -> str:
+def _two_arms(entry: ComparisonRow) -> str:
     held = entry.two_arms
     if held is None:
         return ""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from hybridroute.training.curve import standard_error
 from hybridroute.training.judging.baselines import best_single, chance, oracle
+from hybridroute.training.judging.comparison_row import Pair
 from hybridroute.training.judging.cost_curve import Ends
-from hybridroute.training.judging.entry import Pair
 from hybridroute.training.judging.paired import Resamples, resamples_of
 from hybridroute.training.judging.records import Records
 from hybridroute.training.judging.rounds import Plan

@@ -67,7 +67,7 @@ class Savings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ComparisonRow:
     """A router's figures on the judged rows.
 
     Parameters
