@@ -18,9 +18,9 @@ from pathlib import Path
 from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.judging.comparison import Comparison
 from hybridroute.training.judging.comparison_row import ComparisonRow
+from hybridroute.training.judging.contenders import NAMES, contenders_of
 from hybridroute.training.judging.contest import contest
 from hybridroute.training.judging.embedded import embedded
-from hybridroute.training.judging.field import NAMES, contenders_of
 from hybridroute.training.judging.folds import HeldOut
 from hybridroute.training.judging.paired import Average
 from hybridroute.training.judging.reading import from_outcomes

@@ -121,8 +121,8 @@ def compare(
 ) -> None:
     """Judge estimators side by side on your own outcomes, by one protocol, with intervals."""
     from hybridroute.edge_runtime.errors import HybridRouteError
+    from hybridroute.training.judging.contenders import NAMES, contenders_of, standing_beside
     from hybridroute.training.judging.contest import contest
-    from hybridroute.training.judging.field import NAMES, contenders_of, standing_beside
     from hybridroute.training.judging.records import records_of
     from hybridroute.training.judging.rounds import Plan
 
