@@ -56,7 +56,7 @@ def open_log(path: Path, *, wait_s: float) -> sqlite3.Connection:
         tables = held.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if version != SCHEMA_VERSION and (version or tables):
             raise ConfigError(
-                f"{path} is no decision log of this version (user_version {version}); name "
+                f"{path} is not a decision log of this version (user_version {version}); name "
                 "another file"
             )
         held.execute("PRAGMA journal_mode = WAL")

@@ -81,12 +81,13 @@ def folder_of(
     if text and "\0" not in text and Path(text).is_dir():
         return Path(text)
     if not _HUB_NAME.fullmatch(text):
-        raise BundleError(f"{text!r} is no folder, and no name on the hub (owner/name)")
+        raise BundleError(f"{text!r} is neither a folder nor a name on the hub (owner/name)")
     try:
         from huggingface_hub import snapshot_download
     except ImportError as exc:
         raise ConfigError(
-            f"{text!r} is no folder here; to fetch it from the hub: pip install 'hybridroute[hub]'"
+            f"{text!r} is not a folder here; to fetch it from the hub: "
+            "pip install 'hybridroute[hub]'"
         ) from exc
     try:
         found = snapshot_download(
@@ -104,11 +105,11 @@ def folder_of(
 def _not_fetched(name: str, exc: Exception, *, local_files_only: bool) -> str:
     if local_files_only:
         return (
-            f"{name!r} is no folder here, and not in the hub's cache of this machine; fetch it "
+            f"{name!r} is not a folder here, and not in the hub's cache of this machine; fetch it "
             "once without local_files_only"
         )
     first = next(iter(str(exc).strip().splitlines()), "")
     return (
-        f"{name!r} is no folder here, and the hub did not give it ({type(exc).__name__}: {first}); "
-        "check the name, the network and HF_HUB_OFFLINE"
+        f"{name!r} is not a folder here, and the hub did not give it ({type(exc).__name__}: "
+        f"{first}); check the name, the network and HF_HUB_OFFLINE"
     )

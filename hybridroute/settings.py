@@ -249,7 +249,7 @@ def find_file(environ: Mapping[str, str], folder: Path) -> Path | None:
         file = Path(named).expanduser()
         if not file.is_file():
             raise ConfigError(
-                f"{FILE_VARIABLE} names {file}, which is no file; correct or unset it"
+                f"{FILE_VARIABLE} names {file}, which is not a file; correct or unset it"
             )
         return file
     file = folder / FILE_NAME

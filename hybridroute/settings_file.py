@@ -62,7 +62,9 @@ def read_file(file: Path, sections: Mapping[str, type]) -> tuple[Layer, list[Wro
         held = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         at = _AT_LINE.search(str(exc))
-        return layer, [Wrong(message=f"it is no TOML: {exc}", line=int(at[1]) if at else None)]
+        return layer, [
+            Wrong(message=f"it is not valid TOML: {exc}", line=int(at[1]) if at else None)
+        ]
     except (OSError, UnicodeDecodeError) as exc:
         return layer, [Wrong(message=f"it cannot be read: {exc}")]
     wrong = []

@@ -163,5 +163,6 @@ def test_the_command(tmp_path: Path) -> None:
     (tmp_path / "good.toml").write_text(GOOD, encoding="utf-8")
     good = run("config", "check", "good.toml", "--json", cwd=tmp_path)
     assert (good.returncode, json.loads(good.stdout)["ok"]) == (0, True)
-    assert run("config", "check", "absent.toml", cwd=tmp_path).returncode == 1
+    absent = run("config", "check", "absent.toml", cwd=tmp_path)
+    assert (absent.returncode, "absent.toml is not a file; give" in absent.stderr) == (1, True)
     assert json.loads(run("config", "schema", cwd=tmp_path).stdout) == SCHEMA

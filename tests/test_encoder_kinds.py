@@ -52,7 +52,7 @@ def test_dropout_is_set_whatever_its_name(tmp_path: Path, kind: str) -> None:
 
 def test_an_encoder_with_a_decoder_is_refused(tmp_path: Path) -> None:
     BartConfig(d_model=16, encoder_layers=1, decoder_layers=1).save_pretrained(tmp_path)
-    with pytest.raises(TrainingError, match="is a bart, which is no encoder"):
+    with pytest.raises(TrainingError, match="is a bart, which is not an encoder"):
         load_encoder(str(tmp_path), position_buckets=8, dropout=0.0)
 
 

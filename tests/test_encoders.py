@@ -92,7 +92,7 @@ def test_a_deberta_is_loaded_as_it_is(tmp_path: Path) -> None:
 
 def test_another_kind_is_refused(tmp_path: Path) -> None:
     GPT2Config().save_pretrained(tmp_path)
-    with pytest.raises(TrainingError, match="is a gpt2, which is no encoder; give one such as"):
+    with pytest.raises(TrainingError, match="is a gpt2, which is not an encoder; give one such as"):
         load_encoder(str(tmp_path), position_buckets=8, dropout=0.0)
 
 

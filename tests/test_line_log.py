@@ -65,5 +65,5 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(DataError, match="cannot be written"):
         LineLog(tmp_path / "file" / "r.jsonl")
-    with pytest.raises(DataError, match="no plain file"):
+    with pytest.raises(DataError, match="is not a plain file"):
         LineLog(tmp_path)

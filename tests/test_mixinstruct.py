@@ -91,7 +91,7 @@ def test_a_line_without_bartscore_names_file_line_and_field(tmp_path) -> None:
         ),
         ({"candidates": [candidate(scores={"bleu": float("nan")})]}, "bleu is nan"),
         ({"candidates": [candidate(scores=[1])]}, "scores is a list"),
-        ({"cmp_results": "{"}, "cmp_results is no JSON"),
+        ({"cmp_results": "{"}, "cmp_results is not valid JSON"),
         ({"cmp_results": "[1]"}, "cmp_results is a list"),
         ({"instruction": " ", "input": ""}, "instruction is empty"),
         ({"id": 7}, "id is a int"),

@@ -99,7 +99,7 @@ def test_the_command_line_refuses_one_in_a_line(tmp_path: Path) -> None:
     done = run("compare", "--outcomes", path.name, "--json", cwd=tmp_path, without=("torch",))
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "system, which is no plain data" in " ".join(done.stderr.split())
+    assert "system, which is not plain data" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert not touched.exists()
 
@@ -130,7 +130,7 @@ BUILD, STOP = b"b", b"."
 def test_a_name_that_is_not_on_the_list_is_refused(
     tmp_path: Path, module: bytes, name: bytes
 ) -> None:
-    with pytest.raises(DataError, match="which is no plain data"):
+    with pytest.raises(DataError, match="which is not plain data"):
         read_plain_pickle(written(tmp_path, globals_of(module, name, STOP)))
 
 

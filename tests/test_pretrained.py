@@ -132,7 +132,7 @@ def test_an_unfit_config_is_refused(saved: Path, change: dict[str, object]) -> N
 
 
 def test_another_models_folder_is_refused(encoder: Path) -> None:
-    with pytest.raises(TrainingError, match="no router that `save_pretrained` wrote"):
+    with pytest.raises(TrainingError, match="is not a router that `save_pretrained` wrote"):
         PretrainedRouter.from_pretrained(encoder)
 
 

@@ -67,7 +67,7 @@ def _with(key: str, name: str, value: object) -> dict[str, Any]:
         ([1, 2], "there is no 'easy'"),
         (_without("val_score"), "val_score is missing"),
         (_with("data", "test_score", np.zeros(4)), r"test_score has shape \(4,\)"),
-        (_with("data", "test_score", [["a", "b", "c"]]), "test_score is no matrix of numbers"),
+        (_with("data", "test_score", [["a", "b", "c"]]), "test_score is not a matrix of numbers"),
         (_with("data", "test_score", {}), "a dict stands where an array"),
         (_with("data", "test_score", np.zeros((6, 4))), "model has 3 names for 4 columns"),
         (_with("prompt", "test_prompt", ["one"]), "test_prompt is not 6 texts"),

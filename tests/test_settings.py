@@ -62,7 +62,7 @@ def test_the_file_may_be_named_by_a_variable(tmp_path):
     named.write_text("[edge]\nthreads = 3\n")
     environ = {"HYBRIDROUTE_CONFIG": str(named)}
     assert load(tmp_path, "[edge]\nthreads = 1\n", environ).edge.threads == 3
-    with pytest.raises(ConfigError, match=r"HYBRIDROUTE_CONFIG names .*absent\.toml"):
+    with pytest.raises(ConfigError, match=r"names .*absent\.toml, which is not a file; correct"):
         load(tmp_path, environ={"HYBRIDROUTE_CONFIG": str(tmp_path / "absent.toml")})
 
 
@@ -76,7 +76,7 @@ def test_the_file_may_be_named_by_a_variable(tmp_path):
         ("[router]\nthreads = true\n", r"router\.threads is bool True; give a whole number"),
         ("[router]\nthreads = 1.5\n", r"router\.threads is float 1\.5; give a whole number"),
         ("[routes]\n", "is not a section"),
-        ("[router\n", r"hybridroute\.toml:1: it is no TOML"),
+        ("[router\n", r"hybridroute\.toml:1: it is not valid TOML"),
     ],
 )
 def test_an_error_names_file_and_key(tmp_path, text, said):

@@ -50,7 +50,7 @@ def test_all_that_is_wrong_is_told_and_the_rest_is_used(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("\n[router\n", 2, "no TOML"),
+        ("\n[router\n", 2, "it is not valid TOML"),
         ("dial = 0.5\n", 1, r"belongs below \[router\]"),
         ("[routr]\n", 1, "'router' meant"),
         ("[router]\nmod = 'auto'\n", 2, "'mode' meant"),

@@ -38,8 +38,8 @@ def encoder_kind(place: str) -> str:
     # A decoder's states do not see what follows them; transformers masks no words of one.
     if kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES or config.is_encoder_decoder:
         raise TrainingError(
-            f"encoder {place!r} is a {kind}, which is no encoder; give one such as a DeBERTa-v3, "
-            "BERT, RoBERTa, DistilBERT or ModernBERT"
+            f"encoder {place!r} is a {kind}, which is not an encoder; give one such as a "
+            "DeBERTa-v3, BERT, RoBERTa, DistilBERT or ModernBERT"
         )
     return kind
 

@@ -39,7 +39,7 @@ class LeftOut:
         if self.rows_without_the_pair < 0 or not (
             0 <= self.conflicting_duplicates <= self.duplicates
         ):
-            raise DataError(f"{self} is no count of rows; give counts from 0 on")
+            raise DataError(f"{self} is not a count of rows; give counts from 0 on")
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> LeftOut:

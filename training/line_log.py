@@ -32,7 +32,7 @@ class LineLog:
         self.path = path
         self._end: int | None = None
         if path.exists() and not path.is_file():
-            raise DataError(f"{path} is no plain file; choose another place")
+            raise DataError(f"{path} is not a plain file; choose another place")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, _FLAGS, 0o666)

@@ -138,7 +138,7 @@ class PretrainedRouter:
             edge, cloud = ours["arms"]
         except (BundleError, OSError, ValueError, KeyError, TypeError) as exc:
             raise TrainingError(
-                f"{name} is no router that `save_pretrained` wrote ({type(exc).__name__}: {exc})"
+                f"{name} is not a router that `save_pretrained` wrote ({type(exc).__name__}: {exc})"
             ) from exc
         load_weights(folder / WEIGHTS, _HubNames(model))
         return cls(model=model.eval(), score_map=score_map, tokenizer=tokenizer, arms=(edge, cloud))

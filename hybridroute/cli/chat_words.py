@@ -39,7 +39,7 @@ def obey(line: str, talk: Conversation) -> str:
     word, _, rest = line.strip().partition(" ")
     does = _WORDS.get(word)
     if does is None:
-        raise ConfigError(f"{word} is no command; /help lists them, and //text asks /text")
+        raise ConfigError(f"{word} is not a command; /help lists them, and //text asks /text")
     return does(talk, rest.strip())
 
 

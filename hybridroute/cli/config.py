@@ -29,7 +29,7 @@ def check(
     from hybridroute.settings import find_file
 
     if file is not None and not file.is_file():
-        raise ConfigError(f"{file} is no file; give the path of a hybridroute.toml")
+        raise ConfigError(f"{file} is not a file; give the path of a hybridroute.toml")
     report = examine_config(file or find_file(os.environ, Path.cwd()), os.environ)
     if json:
         print_json(report.to_dict())

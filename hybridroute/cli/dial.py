@@ -72,11 +72,11 @@ def _asked(url: str, setting: Setting | None, key: str | None) -> dict[str, Any]
         raise ArmUnavailable(f"no server answers at {url}; start one: hybridroute serve") from exc
     except (requests.RequestException, ValueError) as exc:
         kind = type(exc).__name__
-        raise ArmUnavailable(f"what answers at {url} is no hybridroute server ({kind})") from exc
+        raise ArmUnavailable(f"what answers at {url} is not a hybridroute server ({kind})") from exc
     finally:
         session.close()
     if not isinstance(held, dict) or (answer.ok and "expectation" not in held):
-        raise ArmUnavailable(f"what answers at {url} is no hybridroute server")
+        raise ArmUnavailable(f"what answers at {url} is not a hybridroute server")
     if not answer.ok:
         error = held.get("error")
         said = error.get("message") if isinstance(error, dict) else None

@@ -231,4 +231,4 @@ class CloudArm:
 
 
 def _not_json(what: str) -> str:
-    return f"answered 200 with something that is no JSON object ({what}); check base_url"
+    return f"answered 200 with something that is not a JSON object ({what}); check base_url"

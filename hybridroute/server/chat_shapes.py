@@ -78,7 +78,9 @@ def _check_message(param: str, message: Mapping[str, Any]) -> None:
     for position, part in enumerate(content if isinstance(content, (list, tuple)) else ()):
         if not isinstance(part, Mapping) or not isinstance(part.get("type"), str):
             where = f"{param}.content[{position}]"
-            raise refused(where, 'is no part; give an object such as {"type": "text", "text": ""}')
+            raise refused(
+                where, 'is not a part; give an object such as {"type": "text", "text": ""}'
+            )
     calls = message.get("tool_calls")
     if calls is not None and not isinstance(calls, list):
         raise refused(f"{param}.tool_calls", f"is of type {type(calls).__name__}; give a list")
@@ -89,7 +91,9 @@ def _check_message(param: str, message: Mapping[str, Any]) -> None:
 def _check_call(param: str, call: Any) -> None:
     called = call.get("function", call.get("custom")) if isinstance(call, Mapping) else None
     if not isinstance(called, Mapping) or not isinstance(called.get("name"), str):
-        raise refused(param, "is no call; give an object with id, type and a function with a name")
+        raise refused(
+            param, "is not a call; give an object with id, type and a function with a name"
+        )
     _check_kind(f"{param}.id", call.get("id"), str)
 
 

@@ -178,7 +178,7 @@ def test_an_error_object_in_a_200_answer() -> None:
 def test_an_answer_that_is_no_json_object(body: bytes) -> None:
     with CloudServer(answer(body)) as server:
         error = fault(server, kind=ArmError)
-    assert "no JSON object" in str(error)
+    assert "not a JSON object" in str(error)
     assert error.__cause__ is None  # a JSONDecodeError would hold the whole answer
 
 

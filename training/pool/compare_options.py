@@ -47,6 +47,6 @@ def finite(reference: float | None) -> float | None:
     """A mean quality, or None; wrong usage where it is no number."""
     if reference is not None and not math.isfinite(reference):
         raise typer.BadParameter(
-            f"{reference} is no mean quality; give a number", param_hint="--reference"
+            f"{reference} is not a mean quality; give a number", param_hint="--reference"
         )
     return reference

@@ -204,7 +204,7 @@ def _comparisons(held: Any) -> Mapping[str, Any] | None:
     try:
         value = json.loads(held) if isinstance(held, str) else held
     except ValueError as exc:
-        raise DataError(f'cmp_results is no JSON ({exc}); give an object or "null"') from exc
+        raise DataError(f'cmp_results is not valid JSON ({exc}); give an object or "null"') from exc
     if value is not None and not isinstance(value, dict):
         raise DataError(f"cmp_results is a {type(value).__name__}; give an object or null")
     return value

@@ -170,7 +170,7 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         held = _ALLOWED.get((module, name))
         if held is None:
-            raise DataError(f"it names {module[:60]}.{name[:60]}, which is no plain data")
+            raise DataError(f"it names {module[:60]}.{name[:60]}, which is not plain data")
         return held
 
 

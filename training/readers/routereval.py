@@ -144,7 +144,7 @@ def _matrix(held: object, name: str, dtype: Any) -> NDArray[Any]:
     try:
         found = np.asarray(array_of(held), dtype=dtype)
     except (ValueError, TypeError) as exc:
-        raise DataError(f"{name} is no matrix of numbers ({exc})") from exc
+        raise DataError(f"{name} is not a matrix of numbers ({exc})") from exc
     if found.ndim != 2:
         raise DataError(f"{name} has shape {found.shape}; give (n, m)")
     return found
