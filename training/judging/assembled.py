@@ -8,6 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hybridroute.training.judging.averaged_rows import (
+    AveragedRows,
+    RowAverager,
+    averaged,
+    judged_rows,
+)
 from hybridroute.training.judging.baselines import (
     arm_at_cost,
     best_per_domain,
@@ -27,7 +33,6 @@ from hybridroute.training.judging.records import Records
 from hybridroute.training.judging.rounds import Field, Plan, Played
 from hybridroute.training.judging.run import Routed, Run, present_means
 from hybridroute.training.judging.setting_search import TRIES
-from hybridroute.training.judging.standing import Standing, Stands, averaged, judged_rows
 from hybridroute.training.judging.yardstick import Yardstick, yardstick_of
 
 Floats = NDArray[np.float64]
@@ -41,7 +46,7 @@ class _Judged:
     records: Records
     plan: Plan
     runs: Sequence[Run]
-    stand: Stands
+    average: RowAverager
     yardstick: Yardstick
 
 
@@ -49,10 +54,10 @@ def assembled(
     records: Records, plan: Plan, runs: Sequence[Run], field: Field, winner: Played
 ) -> Comparison:
     """Every figure of every router that was played, beside the baselines."""
-    stand = Stands([run.fold for run in runs], records.table.domains, plan.average)
-    yardstick = yardstick_of(records, plan, runs, stand)
-    rows = _Judged(records=records, plan=plan, runs=runs, stand=stand, yardstick=yardstick)
-    held = {one.name: stand(one.parts) for one in field.played}
+    average = RowAverager([run.fold for run in runs], records.table.domains, plan.average)
+    yardstick = yardstick_of(records, plan, runs, average)
+    rows = _Judged(records=records, plan=plan, runs=runs, average=average, yardstick=yardstick)
+    held = {one.name: average(one.parts) for one in field.played}
     others = _baselines(rows, winner)
     entries = [_played_row(one, held[one.name], rows) for one in field.played]
     if ZERO in others:
@@ -65,14 +70,14 @@ def assembled(
     beside += [
         comparison_row_of(name, role, one, yardstick) for name, (role, one) in others.items()
     ]
-    standings = held | {name: one for name, (_, one) in others.items()}
+    every = held | {name: one for name, (_, one) in others.items()}
     return Comparison(
         winner=winner.name,
         protocol=_protocol(rows, field.notes),
         arms=_arm_facts(rows),
         estimators=_ranked([one for one in entries if one.name in asked]),
         baselines=_ranked(beside),
-        differences=_differences(standings, yardstick),
+        differences=_differences(every, yardstick),
         scaling_up=_scaling(rows),
         published=published_for({str(name) for name in yardstick.domains}, records.table.arms),
     )
@@ -82,7 +87,7 @@ def _ranked(entries: Iterable[ComparisonRow]) -> tuple[ComparisonRow, ...]:
     return tuple(sorted(entries, key=lambda one: -one.quality))
 
 
-def _played_row(one: Played, held: Standing, rows: _Judged) -> ComparisonRow:
+def _played_row(one: Played, held: AveragedRows, rows: _Judged) -> ComparisonRow:
     known = None
     if one.kind == "quality":
         known = calibration_of(one.estimates, [run.quality for run in rows.runs])
@@ -135,7 +140,7 @@ def _budgets(parts: Sequence[Routed]) -> list[float]:
     return [float(part.cost.mean()) for part in parts if part.cost is not None]
 
 
-def _baselines(rows: _Judged, winner: Played) -> Mapping[str, tuple[Role, Standing]]:
+def _baselines(rows: _Judged, winner: Played) -> Mapping[str, tuple[Role, AveragedRows]]:
     """Those that need no estimator; Zero and the one arm cost what the winner costs."""
     ways: dict[str, tuple[Role, Callable[[Run], Routed]]] = {
         "chance": ("baseline", chance),
@@ -146,23 +151,25 @@ def _baselines(rows: _Judged, winner: Played) -> Mapping[str, tuple[Role, Standi
     trained = all(len(run.fold.train) for run in rows.runs)
     if trained and None not in rows.records.table.domains:
         ways["best per domain"] = ("baseline", lambda run: best_per_domain(run, rows.records))
-    runs, stand = rows.runs, rows.stand
-    found = {name: (role, stand([way(run) for run in runs])) for name, (role, way) in ways.items()}
+    runs, average = rows.runs, rows.average
+    found = {
+        name: (role, average([way(run) for run in runs])) for name, (role, way) in ways.items()
+    }
     budgets = _budgets(winner.parts)
     if len(budgets) == len(runs):
         spent = list(zip(runs, budgets, strict=True))
-        found[EQUAL_COST] = "baseline", stand([arm_at_cost(run, most) for run, most in spent])
-        found[ZERO] = "baseline", stand([zero_router(run, most) for run, most in spent])
+        found[EQUAL_COST] = "baseline", average([arm_at_cost(run, most) for run, most in spent])
+        found[ZERO] = "baseline", average([zero_router(run, most) for run, most in spent])
     return found
 
 
 def _beside_money(
-    one: Played, entry: ComparisonRow, held: tuple[Standing, Standing], rows: _Judged
+    one: Played, entry: ComparisonRow, held: tuple[AveragedRows, AveragedRows], rows: _Judged
 ) -> ComparisonRow:
     """Beside one arm of its own cost, and beside the hull of the single arms."""
     mine, zero = held
     spent = zip(rows.runs, _budgets(one.parts), strict=True)
-    equal = rows.stand([arm_at_cost(run, most) for run, most in spent])
+    equal = rows.average([arm_at_cost(run, most) for run, most in spent])
     return replace(
         entry,
         over_equal_cost_arm=difference_of(
@@ -172,16 +179,16 @@ def _beside_money(
     )
 
 
-def _differences(standings: Mapping[str, Standing], yardstick: Yardstick) -> tuple[Difference, ...]:
+def _differences(every: Mapping[str, AveragedRows], yardstick: Yardstick) -> tuple[Difference, ...]:
     """Of the quality of every pair, each once."""
-    names = list(standings)
+    names = list(every)
     pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
-    found = (difference_of(a, standings[a], b, standings[b], yardstick.resamples) for a, b in pairs)
+    found = (difference_of(a, every[a], b, every[b], yardstick.resamples) for a, b in pairs)
     return tuple(one for one in found if one is not None)
 
 
 def _scaling(judged: _Judged) -> ScalingUp | None:
-    quality = judged.records.table.quality[judged_rows(judged.stand.folds)]
+    quality = judged.records.table.quality[judged_rows(judged.average.folds)]
     if np.isnan(quality).any(axis=1).all():
         return None
     return scaling_up(quality, judged.yardstick.resamples.base)
@@ -189,7 +196,7 @@ def _scaling(judged: _Judged) -> ScalingUp | None:
 
 def _arm_facts(judged: _Judged) -> tuple[ArmFacts, ...]:
     records, yardstick = judged.records, judged.yardstick
-    rows = judged_rows(judged.stand.folds)
+    rows = judged_rows(judged.average.folds)
     missing = np.isnan(records.table.quality[rows]).sum(axis=0)
     trained = np.stack([run.train_quality for run in judged.runs])
     train = present_means(np.where(np.isinf(trained), np.nan, trained))
@@ -211,7 +218,7 @@ def _finite(value: float) -> float | None:
 
 def _protocol(judged: _Judged, notes: Sequence[str]) -> Protocol:
     records, plan, runs, yardstick = judged.records, judged.plan, judged.runs, judged.yardstick
-    rows = judged_rows(judged.stand.folds)
+    rows = judged_rows(judged.average.folds)
     whole = ~np.isnan(records.table.quality[rows]).any(axis=1)
     return Protocol(
         source=records.table.source,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hybridroute.training.judging.averaged_rows import AveragedRows
 from hybridroute.training.judging.comparison_row import (
     ComparisonRow,
     Difference,
@@ -21,13 +22,14 @@ from hybridroute.training.judging.cost_curve import (
 )
 from hybridroute.training.judging.paired import Resamples, limits
 from hybridroute.training.judging.pool_metrics import effective_p, relative_quality
-from hybridroute.training.judging.standing import Standing
 from hybridroute.training.judging.yardstick import Yardstick
 
 Floats = NDArray[np.float64]
 
 
-def comparison_row_of(name: str, role: Role, held: Standing, yardstick: Yardstick) -> ComparisonRow:
+def comparison_row_of(
+    name: str, role: Role, held: AveragedRows, yardstick: Yardstick
+) -> ComparisonRow:
     """The figures that every router has."""
     rows = yardstick.resamples
     quality = rows.mean(held.quality)
@@ -64,7 +66,7 @@ def _pgr(quality: float, yardstick: Yardstick) -> float | None:
     return (quality - ends.low_quality) / (ends.high_quality - ends.low_quality)
 
 
-def _cost_advantage(held: Standing, cost: float | None, yardstick: Yardstick) -> float | None:
+def _cost_advantage(held: AveragedRows, cost: float | None, yardstick: Yardstick) -> float | None:
     if len(yardstick.arms) == 2:
         return float(held.shares[yardstick.cheapest])
     if cost is None or yardstick.best_single.cost is None:
@@ -73,7 +75,7 @@ def _cost_advantage(held: Standing, cost: float | None, yardstick: Yardstick) ->
     return 1.0 - cost / dear if dear > 0.0 else None
 
 
-def _effective_interval(held: Standing, yardstick: Yardstick) -> Pair | None:
+def _effective_interval(held: AveragedRows, yardstick: Yardstick) -> Pair | None:
     rows = yardstick.resamples
     chance = rows.means(yardstick.chance.quality)
     gain = rows.means(yardstick.oracle.quality) - chance
@@ -89,7 +91,7 @@ def _by_domain(quality: Floats, domains: Sequence[str | None]) -> dict[str, floa
 
 
 def difference_of(
-    a: str, one: Standing, b: str, other: Standing, rows: Resamples
+    a: str, one: AveragedRows, b: str, other: AveragedRows, rows: Resamples
 ) -> Difference | None:
     """Quality of one minus the other, paired; None of a router and itself."""
     if a == b:
@@ -98,7 +100,7 @@ def difference_of(
     return Difference(a=a, b=b, difference=rows.mean(held), ci95=rows.interval(held))
 
 
-def _points(held: Standing) -> tuple[Floats, Floats] | None:
+def _points(held: AveragedRows) -> tuple[Floats, Floats] | None:
     """Quality and cost of each row at each weight, (n, points)."""
     if held.cost is None:
         return None
@@ -107,7 +109,7 @@ def _points(held: Standing) -> tuple[Floats, Floats] | None:
     return held.swept.quality, held.swept.cost
 
 
-def savings_of(held: Standing, yardstick: Yardstick) -> Savings | None:
+def savings_of(held: AveragedRows, yardstick: Yardstick) -> Savings | None:
     """Quality for cost; None without a range of costs or without costs of its own."""
     span, points, ends = yardstick.cost_range, _points(held), yardstick.ends
     if span is None or points is None:
@@ -129,7 +131,7 @@ def savings_of(held: Standing, yardstick: Yardstick) -> Savings | None:
     )
 
 
-def aiq_draws(held: Standing, yardstick: Yardstick) -> Floats | None:
+def aiq_draws(held: AveragedRows, yardstick: Yardstick) -> Floats | None:
     """AIQ in each resample, shape (resamples,); None where it is undefined in one."""
     points, drawn = _points(held), yardstick.drawn
     if points is None or drawn is None:
@@ -145,7 +147,7 @@ def aiq_draws(held: Standing, yardstick: Yardstick) -> Floats | None:
 
 
 def aiq_difference(
-    a: str, one: Standing, b: str, other: Standing, yardstick: Yardstick
+    a: str, one: AveragedRows, b: str, other: AveragedRows, yardstick: Yardstick
 ) -> Difference | None:
     """AIQ of one minus the other, paired over the same resamples; None where one is undefined."""
     held, beside = savings_of(one, yardstick), savings_of(other, yardstick)

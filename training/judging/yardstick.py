@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridroute.training.curve import standard_error
+from hybridroute.training.judging.averaged_rows import AveragedRows, RowAverager, judged_rows
 from hybridroute.training.judging.baselines import best_single, chance, oracle
 from hybridroute.training.judging.comparison_row import Pair
 from hybridroute.training.judging.cost_curve import Ends
@@ -16,7 +17,6 @@ from hybridroute.training.judging.paired import Resamples, resamples_of
 from hybridroute.training.judging.records import Records
 from hybridroute.training.judging.rounds import Plan
 from hybridroute.training.judging.run import Run
-from hybridroute.training.judging.standing import Standing, Stands, judged_rows
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class Yardstick:
     domains : tuple of (str or None)
         Of the judged rows.
     resamples : Resamples
-    chance, oracle, best_single : Standing
+    chance, oracle, best_single : AveragedRows
     cheapest : int
         The arm of the least mean cost, the better of equals; without costs that of the least
         quality on the rows to train on.
@@ -56,9 +56,9 @@ class Yardstick:
     arms: tuple[str, ...]
     domains: tuple[str | None, ...]
     resamples: Resamples
-    chance: Standing
-    oracle: Standing
-    best_single: Standing
+    chance: AveragedRows
+    oracle: AveragedRows
+    best_single: AveragedRows
     cheapest: int
     ends: Ends
     reference: float | None
@@ -92,9 +92,11 @@ def drawn_costs(
     )
 
 
-def yardstick_of(records: Records, plan: Plan, runs: Sequence[Run], stand: Stands) -> Yardstick:
+def yardstick_of(
+    records: Records, plan: Plan, runs: Sequence[Run], average: RowAverager
+) -> Yardstick:
     """Of the rows that the runs judged."""
-    rows = judged_rows(stand.folds)
+    rows = judged_rows(average.folds)
     domains = tuple(records.table.domains[row] for row in rows)
     resamples = resamples_of(
         domains,
@@ -107,7 +109,7 @@ def yardstick_of(records: Records, plan: Plan, runs: Sequence[Run], stand: Stand
     cost = None if records.cost is None else records.cost[rows]
     arm_cost = None if cost is None else resamples.base @ cost
     arm_quality = _weighted_means(quality, resamples.base)
-    single = stand([best_single(run) for run in runs])
+    single = average([best_single(run) for run in runs])
     cheapest = _cheapest(arm_cost, arm_quality, runs)
     alone = np.where(np.isnan(quality[:, cheapest]), arm_quality[cheapest], quality[:, cheapest])
     low_cost = 0.0 if arm_cost is None else float(arm_cost[cheapest])
@@ -115,8 +117,8 @@ def yardstick_of(records: Records, plan: Plan, runs: Sequence[Run], stand: Stand
         arms=records.table.arms,
         domains=domains,
         resamples=resamples,
-        chance=stand([chance(run) for run in runs]),
-        oracle=stand([oracle(run) for run in runs]),
+        chance=average([chance(run) for run in runs]),
+        oracle=average([oracle(run) for run in runs]),
         best_single=single,
         cheapest=cheapest,
         ends=_ends(single, alone, low_cost, resamples),
@@ -133,7 +135,7 @@ def _cheapest(arm_cost: Floats | None, arm_quality: Floats, runs: Sequence[Run])
     return int(np.lexsort((-np.nan_to_num(arm_quality, nan=-np.inf), arm_cost))[0])
 
 
-def _ends(single: Standing, alone: Floats, low_cost: float, resamples: Resamples) -> Ends:
+def _ends(single: AveragedRows, alone: Floats, low_cost: float, resamples: Resamples) -> Ends:
     lead = single.quality - alone
     return Ends(
         low_cost=low_cost,

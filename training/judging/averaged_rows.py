@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Standing:
+class AveragedRows:
     """What a router got, in the order of the judged rows.
 
     Parameters
@@ -42,7 +42,7 @@ class Standing:
     entropy: float
 
 
-class Stands:
+class RowAverager:
     """Joins what a router got in each run; ``average`` says what weighs the same in a run."""
 
     def __init__(
@@ -53,8 +53,8 @@ class Stands:
             row_weights([domains[row] for row in fold.test], average) for fold in folds
         ]
 
-    def __call__(self, parts: Sequence[Routed]) -> Standing:
-        return standing_of(parts, self.folds, self._weights)
+    def __call__(self, parts: Sequence[Routed]) -> AveragedRows:
+        return averaged_rows(parts, self.folds, self._weights)
 
 
 def judged_rows(folds: Sequence[Fold]) -> NDArray[np.intp]:
@@ -62,16 +62,16 @@ def judged_rows(folds: Sequence[Fold]) -> NDArray[np.intp]:
     return np.unique(np.concatenate([fold.test for fold in folds]))
 
 
-def standing_of(
+def averaged_rows(
     parts: Sequence[Routed], folds: Sequence[Fold], weights: Sequence[Floats]
-) -> Standing:
+) -> AveragedRows:
     """Join what each fold judged; ``weights`` are what its judged rows weigh in its own mean."""
     rows = judged_rows(folds)
     places = [np.searchsorted(rows, fold.test) for fold in folds]
     sizes = np.array([len(fold.test) for fold in folds], dtype=np.float64)
     costs = [part.cost for part in parts if part.cost is not None]
     swept = [part.swept for part in parts if part.swept is not None]
-    return Standing(
+    return AveragedRows(
         quality=averaged([part.quality for part in parts], places, len(rows)),
         cost=averaged(costs, places, len(rows)) if len(costs) == len(parts) else None,
         shares=np.average([part.shares for part in parts], axis=0, weights=sizes),
