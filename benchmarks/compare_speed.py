@@ -46,10 +46,10 @@ def measure() -> Report:
 
 def compared() -> float:
     """Wall-clock seconds, on made-up states in which a few hundred directions matter."""
+    from hybridroute.training.judging.all_runs import Plan
     from hybridroute.training.judging.contenders import contenders_of
     from hybridroute.training.judging.contest import contest
     from hybridroute.training.judging.records import records_of
-    from hybridroute.training.judging.rounds import Plan
     from hybridroute.training.pool.estimator import Queries
     from hybridroute.training.pool.score_table import ScoreTable
 

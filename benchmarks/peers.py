@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hybridroute.training.fit_config import FitConfig
+from hybridroute.training.judging.all_runs import Plan
 from hybridroute.training.judging.comparison import Comparison
 from hybridroute.training.judging.comparison_row import ComparisonRow
 from hybridroute.training.judging.contenders import NAMES, contenders_of
@@ -25,7 +26,6 @@ from hybridroute.training.judging.folds import HeldOut
 from hybridroute.training.judging.paired import Average
 from hybridroute.training.judging.reading import from_outcomes
 from hybridroute.training.judging.records import records_of
-from hybridroute.training.judging.rounds import Plan
 from hybridroute.training.readers import read_outcomes
 from hybridroute.training.torch_setup import chosen_precision
 

@@ -11,11 +11,11 @@ from pool_case import drawn_scores, queries_of
 
 from hybridroute.training.compare_page.files import write_comparison
 from hybridroute.training.compare_page.page import figures_of, page_of, reading_of
+from hybridroute.training.judging.all_runs import Plan
 from hybridroute.training.judging.comparison import Comparison
 from hybridroute.training.judging.contenders import contenders_of
 from hybridroute.training.judging.contest import contest
 from hybridroute.training.judging.records import records_of
-from hybridroute.training.judging.rounds import Plan
 from hybridroute.training.judging.shown import show
 
 HOSTILE = "<img src=x onerror=alert(1)>"

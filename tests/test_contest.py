@@ -10,12 +10,12 @@ import pytest
 from pool_case import drawn_scores, queries_of, scores
 
 from hybridroute.edge_runtime.errors import ConfigError, DataError
+from hybridroute.training.judging.all_runs import Plan
 from hybridroute.training.judging.assembled import BEST_SINGLE, EQUAL_COST, ZERO
 from hybridroute.training.judging.comparison import Comparison
 from hybridroute.training.judging.contenders import contenders_of, standing_beside
 from hybridroute.training.judging.contest import contest
 from hybridroute.training.judging.records import records_of
-from hybridroute.training.judging.rounds import Plan
 from hybridroute.training.pool.score_table import ScoreTable
 
 QUICK = ("random", "length", "knn", "ridge")

@@ -15,11 +15,11 @@ from tiny_encoder import tiny_bert
 from hybridroute.edge_runtime.errors import ConfigError, DataError
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
 from hybridroute.training.fit_config import FitConfig
+from hybridroute.training.judging.all_runs import Plan
 from hybridroute.training.judging.contenders import contenders_of
 from hybridroute.training.judging.contest import contest
 from hybridroute.training.judging.latency import device_timer
 from hybridroute.training.judging.records import records_of
-from hybridroute.training.judging.rounds import Plan
 from hybridroute.training.pool.fine_tuned_estimator import FineTunedEstimator
 from hybridroute.training.pool.score_table import ScoreTable
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hybridroute.training.judging.all_runs import Field, Plan, Played
 from hybridroute.training.judging.averaged_rows import (
     AveragedRows,
     RowAverager,
@@ -28,10 +29,9 @@ from hybridroute.training.judging.comparison_row import ComparisonRow, Differenc
 from hybridroute.training.judging.estimate_figures import calibration_of, two_arms_of
 from hybridroute.training.judging.figures import aiq_difference, comparison_row_of, difference_of
 from hybridroute.training.judging.model_scaling import ScalingUp, scaling_up
+from hybridroute.training.judging.one_run import Routed, Run, present_means
 from hybridroute.training.judging.published import published_for
 from hybridroute.training.judging.records import Records
-from hybridroute.training.judging.rounds import Field, Plan, Played
-from hybridroute.training.judging.run import Routed, Run, present_means
 from hybridroute.training.judging.setting_search import TRIES
 from hybridroute.training.judging.yardstick import Yardstick, yardstick_of
 

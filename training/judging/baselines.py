@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.judging.cost_curve import Sweep
 from hybridroute.training.judging.hull import hull_of
+from hybridroute.training.judging.one_run import Routed, Run, always, present_means, routed
 from hybridroute.training.judging.pool_metrics import (
     oracle_cost,
     oracle_quality,
@@ -17,7 +18,6 @@ from hybridroute.training.judging.pool_metrics import (
     random_quality,
 )
 from hybridroute.training.judging.records import Records
-from hybridroute.training.judging.run import Routed, Run, always, present_means, routed
 
 Floats = NDArray[np.float64]
 _ABOUT = 1.05

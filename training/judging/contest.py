@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.training.judging.all_runs import Plan, Played, played, run_of
 from hybridroute.training.judging.assembled import assembled
 from hybridroute.training.judging.comparison import Comparison
 from hybridroute.training.judging.folds import folds_of
 from hybridroute.training.judging.records import Records
-from hybridroute.training.judging.rounds import Plan, Played, played, run_of
 from hybridroute.training.judging.setting_search import Contender
 from hybridroute.training.pool.estimator import Queries
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.model_store import cache_folder
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
+from hybridroute.training.judging.all_runs import Timer
 from hybridroute.training.judging.latency import device_timer
 from hybridroute.training.judging.records import Records
-from hybridroute.training.judging.rounds import Timer
 from hybridroute.training.pool.estimator import Queries
 
 KEPT = "states"

@@ -13,13 +13,13 @@ from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.grid import grid_up
 from hybridroute.edge_runtime.pool import Pool
+from hybridroute.training.judging.all_runs import Field, Plan, Played
 from hybridroute.training.judging.assembled import assembled
 from hybridroute.training.judging.comparison import Comparison
 from hybridroute.training.judging.folds import Fold
 from hybridroute.training.judging.latency import timed
+from hybridroute.training.judging.one_run import Run, routed
 from hybridroute.training.judging.records import Records, records_of
-from hybridroute.training.judging.rounds import Field, Plan, Played
-from hybridroute.training.judging.run import Run, routed
 from hybridroute.training.judging.tie_breaking import at_choices, choices
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.pool.estimator import EstimateKind

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridroute.training.curve import standard_error
+from hybridroute.training.judging.all_runs import Plan
 from hybridroute.training.judging.averaged_rows import AveragedRows, RowAverager, judged_rows
 from hybridroute.training.judging.baselines import best_single, chance, oracle
 from hybridroute.training.judging.comparison_row import Pair
 from hybridroute.training.judging.cost_curve import Ends
+from hybridroute.training.judging.one_run import Run
 from hybridroute.training.judging.paired import Resamples, resamples_of
 from hybridroute.training.judging.records import Records
-from hybridroute.training.judging.rounds import Plan
-from hybridroute.training.judging.run import Run
 
 Floats = NDArray[np.float64]
 

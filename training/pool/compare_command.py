@@ -23,11 +23,11 @@ from hybridroute.training.pool.train_command import costs_of
 
 if TYPE_CHECKING:
     from hybridroute.training.fit_config import Precision
+    from hybridroute.training.judging.all_runs import Timer
     from hybridroute.training.judging.comparison import Comparison
     from hybridroute.training.judging.contest import Contest
     from hybridroute.training.judging.reading import Given
     from hybridroute.training.judging.records import Records
-    from hybridroute.training.judging.rounds import Timer
     from hybridroute.training.outcomes import OutcomeTable
     from hybridroute.training.pool.estimator import Queries
 
@@ -121,10 +121,10 @@ def compare(
 ) -> None:
     """Judge estimators side by side on your own outcomes, by one protocol, with intervals."""
     from hybridroute.edge_runtime.errors import HybridRouteError
+    from hybridroute.training.judging.all_runs import Plan
     from hybridroute.training.judging.contenders import NAMES, contenders_of, standing_beside
     from hybridroute.training.judging.contest import contest
     from hybridroute.training.judging.records import records_of
-    from hybridroute.training.judging.rounds import Plan
 
     _check_places(report, save)
     names = [part for text in estimators or NAMES for part in text.split(",") if part]

@@ -1,4 +1,4 @@
-"""Playing the rounds: every estimator fitted and chosen on the same rows, one round a seed."""
+"""All runs: every estimator fitted and chosen on the same rows, one run a seed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from hybridroute.edge_runtime.errors import ConfigError, HybridRouteError
 from hybridroute.training.judging.folds import Fold, HeldOut
 from hybridroute.training.judging.objective import Objective, select_rows
+from hybridroute.training.judging.one_run import Routed, Run, arm_means, routed
 from hybridroute.training.judging.paired import Average
 from hybridroute.training.judging.records import Records
-from hybridroute.training.judging.run import Routed, Run, arm_means, routed
 from hybridroute.training.judging.setting_search import Contender, Tuned, tuned
 from hybridroute.training.pool.estimator import EstimateKind, Estimator, FittedEstimator, Queries
 from hybridroute.training.pool.expected_cost import ExpectedCost
@@ -149,7 +149,7 @@ def played(
     found, notes = [], []
     for one in (*contenders, *standing):
         try:
-            held = _Rounds([], [], [])
+            held = _Runs([], [], [])
             for number, (run, rows) in enumerate(zip(runs, chosen_on, strict=True), 1):
                 on_step(f"{one.name}, run {number} of {len(runs)}")
                 timer = plan.timer if number == len(runs) else None
@@ -164,7 +164,7 @@ def played(
 
 
 @dataclass(slots=True, eq=False)
-class _Rounds:
+class _Runs:
     """One contender's runs so far. A fit is dropped when its rows are judged: a large pool's weigh
     much."""
 
@@ -185,7 +185,7 @@ class _Rounds:
             self.route_ms = timer(fit.fitted)
 
 
-def _closed(name: str, held: _Rounds, *, competes: bool) -> Played:
+def _closed(name: str, held: _Runs, *, competes: bool) -> Played:
     settings, estimators, values, fits, tunes = zip(*held.fits, strict=True)
     usual = Counter(settings).most_common(1)[0][0]
     return Played(
