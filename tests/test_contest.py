@@ -11,7 +11,7 @@ from pool_case import drawn_scores, queries_of, scores
 
 from hybridroute.edge_runtime.errors import ConfigError, DataError
 from hybridroute.training.judging.all_runs import Plan
-from hybridroute.training.judging.assembled import BEST_SINGLE, EQUAL_COST, ZERO
+from hybridroute.training.judging.build_comparison import BEST_SINGLE, EQUAL_COST, ZERO
 from hybridroute.training.judging.comparison import Comparison
 from hybridroute.training.judging.contenders import contenders_of, standing_beside
 from hybridroute.training.judging.contest import contest

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.training.judging.all_runs import Plan, Played, played, run_of
-from hybridroute.training.judging.assembled import assembled
+from hybridroute.training.judging.build_comparison import build_comparison
 from hybridroute.training.judging.comparison import Comparison
 from hybridroute.training.judging.folds import folds_of
 from hybridroute.training.judging.records import Records
@@ -65,7 +65,7 @@ def contest(
         on_step=on_step or _untold,
     )
     winner = field.winner()
-    return Contest(found=assembled(records, plan, runs, field, winner), winner=winner)
+    return Contest(found=build_comparison(records, plan, runs, field, winner), winner=winner)
 
 
 def _untold(text: str) -> None:

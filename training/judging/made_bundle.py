@@ -14,7 +14,7 @@ from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.grid import grid_up
 from hybridroute.edge_runtime.pool import Pool
 from hybridroute.training.judging.all_runs import Field, Plan, Played
-from hybridroute.training.judging.assembled import assembled
+from hybridroute.training.judging.build_comparison import build_comparison
 from hybridroute.training.judging.comparison import Comparison
 from hybridroute.training.judging.folds import Fold
 from hybridroute.training.judging.latency import timed
@@ -115,7 +115,7 @@ def judge_pool(
     plan = Plan(held_out="given", seeds=1, reference=reference)
     field = Field(played=(router,), notes=tuple(notes))
     return JudgedPool(
-        found=assembled(records, plan, [run], field, router),
+        found=build_comparison(records, plan, [run], field, router),
         n_seen_in_training=int(seen.sum()),
         dials=() if pool.flat else _dials(pool, router.estimates[0], run, expected),
     )

@@ -50,7 +50,7 @@ class _Judged:
     yardstick: Yardstick
 
 
-def assembled(
+def build_comparison(
     records: Records, plan: Plan, runs: Sequence[Run], field: Field, winner: Played
 ) -> Comparison:
     """Every figure of every router that was played, beside the baselines."""
