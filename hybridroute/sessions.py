@@ -21,11 +21,12 @@ Held = TypeVar("Held")
 _LONGEST_ID = 256
 _CHARACTERS_PER_WORD = 8
 _RESULT_ROLES = frozenset({"tool", "function"})
-_REFERRING_WORDS = (
+_REFERRING = (
     "a again ahead all and another continue do done exactly fine first go good great it just keep "
     "more next no not now of ok okay on one perfect please proceed right same second stop sure "
     "thank thanks that the them then third this those to try yeah yep yes you"
 )
+_REFERRING_WORDS = frozenset(_REFERRING.split())
 """Words that ask nothing new by themselves. English, as the packaged router is."""
 
 
@@ -158,26 +159,27 @@ class Sessions:
         """
         known = None if session is None else self._sessions.get(_checked(session))
         calls = _answered_calls(request.messages)
-        if calls:
+        if calls is not None:
             arm = next(filter(None, map(self._calls.get, calls)), None)
             if arm is not None:
                 return replace(known or Standing(arm=arm), arm=arm, kind="tool_loop")
             return None if known is None else replace(known, kind="tool_loop")
         if known is None:
             return None
-        return replace(known, **self._follow_up(request.messages))
+        kind, refers_back = self._follow_up(request.messages)
+        return replace(known, kind=kind, refers_back=refers_back)
 
-    def _follow_up(self, messages: Sequence[Message]) -> dict[str, Any]:
+    def _follow_up(self, messages: Sequence[Message]) -> tuple[Kind | None, bool]:
+        """Whether the last message is a short follow-up, and one without a word of its own."""
         last = messages[-1]
         begun = any(message.get("role") == "assistant" for message in messages)
         text = text_of(last) if last.get("role") == "user" and begun else ""
         words = text.lower().split()
         most = self.settings.short_words
         if not words or len(words) > most or len(text) > most * _CHARACTERS_PER_WORD:
-            return {"kind": None, "refers_back": False}
-        known = _REFERRING_WORDS.split()
-        refers = all(word.strip(".,;:!?'\"") in known for word in words)
-        return {"kind": "short_follow_up", "refers_back": refers}
+            return None, False
+        refers = all(word.strip(".,;:!?'\"") in _REFERRING_WORDS for word in words)
+        return "short_follow_up", refers
 
     def answering(self, session: str | None, decision: Decision) -> None:
         """Note which arm answers."""
@@ -238,16 +240,20 @@ class _Recent(Generic[Key, Held]):
             self._items.popitem(last=False)
 
 
-def _answered_calls(messages: Sequence[Message]) -> list[tuple[str, str]]:
-    """The calls whose results end the messages; [] if they do not end with a tool's result."""
+def _answered_calls(messages: Sequence[Message]) -> list[tuple[str, str]] | None:
+    """The calls whose results end the messages, without those that lack an id or a name.
+
+    None if the messages do not end with results of calls: no tool loop, while [] is one whose calls
+    nobody can know, so that only the session says which arm made them.
+    """
     if messages[-1].get("role") not in _RESULT_ROLES:
-        return []
+        return None
     before = (one for one in reversed(messages) if one.get("role") not in _RESULT_ROLES)
     asking = next(before, {})
     calls = asking.get("tool_calls")
     if asking.get("role") != "assistant" or not isinstance(calls, (list, tuple)):
-        return []
-    return list(_keys(calls)) or [("", "")]
+        return None
+    return list(_keys(calls))
 
 
 def _keys(calls: Sequence[Any]) -> Iterator[tuple[str, str]]:

@@ -137,6 +137,18 @@ def test_a_stranger_s_tool_result_is_routed_as_ever() -> None:
     assert (decision.arm, decision.reason) == ("edge", "score_at_or_above_threshold")
 
 
+def test_a_loop_whose_calls_nobody_can_know_is_on_the_session_s_arm() -> None:
+    """The application left the calls' ids out."""
+    client = _client()
+    assert _ask(client, user("0.1 hard")).arm == "cloud"
+    call = {key: value for key, value in CALL.items() if key != "id"}
+    loop = [*user("0.9 easy"), {"role": "assistant", "tool_calls": [call]}, RESULT]
+    assert _ask(client, loop).continues == "tool_loop"
+    assert _ask(client, loop, session=None).continues is None
+    of_no_call = [*user("0.9 easy"), {"role": "assistant", "content": "..."}, RESULT]
+    assert _ask(client, of_no_call).continues == "down_slowly", "no loop: it is scored"
+
+
 def test_an_arm_that_cannot_serve_any_more_is_no_place_to_stay() -> None:
     client = _client(edge=edge_arm(capabilities=Capabilities(context_tokens=30)))
     assert _ask(client, _talk("0.9 easy")).arm == "edge"
