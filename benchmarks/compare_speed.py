@@ -79,7 +79,7 @@ def compared() -> float:
 def largest_pool() -> int:
     """Peak resident memory in MB of reading a pickle of 10,000 x 1,000 and judging its ends."""
     from hybridroute.training.judging.model_scaling import scaling_up
-    from hybridroute.training.judging.pool_metrics import oracle_quality, random_quality
+    from hybridroute.training.pool.metrics import oracle_quality, random_quality
     from hybridroute.training.readers.routereval import Candidates, read_routereval
 
     with tempfile.TemporaryDirectory() as folder:

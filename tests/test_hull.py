@@ -1,4 +1,4 @@
-"""training/judging/hull.py: the non-decreasing convex hull and AIQ."""
+"""training/pool/hull.py: the non-decreasing convex hull and AIQ."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridroute.edge_runtime.errors import DataError
-from hybridroute.training.judging.hull import hull_of
+from hybridroute.training.pool.hull import hull_of
 
 COST = [1.0, 2.0, 3.0, 4.0, 5.0]
 QUALITY = [0.2, 0.3, 0.8, 0.7, 0.9]

@@ -9,7 +9,7 @@ import pytest
 
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.judging.model_scaling import scaling_up
-from hybridroute.training.judging.pool_metrics import partial_oracle
+from hybridroute.training.pool.metrics import partial_oracle
 
 
 def test_it_equals_the_mean_over_all_subsets() -> None:

@@ -1,4 +1,4 @@
-"""training/judging/pool_metrics.py: by hand, by sampling, at the edges."""
+"""training/pool/metrics.py: by hand, by sampling, at the edges."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hybridroute.edge_runtime.errors import ConfigError
-from hybridroute.training.judging.pool_metrics import (
+from hybridroute.training.pool.metrics import (
     choice_entropy,
     effective_p,
     oracle_cost,

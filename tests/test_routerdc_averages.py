@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybridroute.training.judging.pool_metrics import oracle_quality, random_quality
+from hybridroute.training.pool.metrics import oracle_quality, random_quality
 from hybridroute.training.pool.score_table import ScoreTable
 from hybridroute.training.readers.routerdc import read_routerdc
 

@@ -12,7 +12,7 @@ from hybridroute.training.judging.cost_curve import Sweep
 from hybridroute.training.judging.folds import Fold
 from hybridroute.training.judging.one_run import Routed
 from hybridroute.training.judging.paired import Average, row_weights
-from hybridroute.training.judging.pool_metrics import choice_entropy
+from hybridroute.training.pool.metrics import choice_entropy
 
 Floats = NDArray[np.float64]
 

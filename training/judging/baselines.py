@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.judging.cost_curve import Sweep
-from hybridroute.training.judging.hull import hull_of
 from hybridroute.training.judging.one_run import Routed, Run, always, present_means, routed
-from hybridroute.training.judging.pool_metrics import (
+from hybridroute.training.judging.records import Records
+from hybridroute.training.pool.hull import hull_of
+from hybridroute.training.pool.metrics import (
     oracle_cost,
     oracle_quality,
     partial_oracle,
     random_quality,
 )
-from hybridroute.training.judging.records import Records
 
 Floats = NDArray[np.float64]
 _ABOUT = 1.05

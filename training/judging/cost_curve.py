@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridroute.training.judging.hull import Hull, hull_of
 from hybridroute.training.judging.tie_breaking import at_choices, choices
 from hybridroute.training.pool.estimator import EstimateKind
+from hybridroute.training.pool.hull import Hull, hull_of
 
 Floats = NDArray[np.float64]
 POINTS = 31

@@ -21,8 +21,8 @@ from hybridroute.training.judging.cost_curve import (
     saving_against_random,
 )
 from hybridroute.training.judging.paired import Resamples, limits
-from hybridroute.training.judging.pool_metrics import effective_p, relative_quality
 from hybridroute.training.judging.yardstick import Yardstick
+from hybridroute.training.pool.metrics import effective_p, relative_quality
 
 Floats = NDArray[np.float64]
 

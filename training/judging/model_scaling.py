@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.errors import DataError
-from hybridroute.training.judging.pool_metrics import random_quality
+from hybridroute.training.pool.metrics import random_quality
 
 Floats = NDArray[np.float64]
 _MOST_POINTS = 24

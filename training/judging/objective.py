@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from hybridroute.training.judging.cost_curve import sweep
 from hybridroute.training.judging.folds import Fold
-from hybridroute.training.judging.hull import hull_of
 from hybridroute.training.judging.paired import Average, row_weights
 from hybridroute.training.judging.records import Records
 from hybridroute.training.judging.tie_breaking import at_choices, choices
 from hybridroute.training.pool.estimator import EstimateKind
 from hybridroute.training.pool.expected_cost import ExpectedCost
+from hybridroute.training.pool.hull import hull_of
 
 Floats = NDArray[np.float64]
 Objective = Literal["quality", "aiq"]

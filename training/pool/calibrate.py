@@ -21,7 +21,7 @@ from hybridroute.edge_runtime.grid import GRID
 from hybridroute.edge_runtime.pool import WeightTable
 from hybridroute.training.calibrate import FLAT_SE, first_reaching
 from hybridroute.training.curve import standard_error
-from hybridroute.training.judging.hull import hull_of
+from hybridroute.training.pool.hull import hull_of
 
 Floats = NDArray[np.float64]
 

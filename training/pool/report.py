@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.pool import Pool
 from hybridroute.training.curve import standard_error
-from hybridroute.training.judging.pool_metrics import (
+from hybridroute.training.pool.metrics import (
     effective_p,
     oracle_quality,
     random_quality,
