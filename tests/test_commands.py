@@ -17,7 +17,7 @@ from tiny_encoder import CLOUD, EDGE, mapped, outcomes, tiny_deberta, write_outc
 
 from hybridroute.training.commands import train
 from hybridroute.training.fit_config import FitConfig
-from hybridroute.training.pool.compare_command import compare
+from hybridroute.training.judging.compare_command import compare
 
 PAIR = ("--edge", EDGE, "--cloud", CLOUD)
 NO_TORCH = ("torch", "transformers", "safetensors")

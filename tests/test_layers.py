@@ -76,6 +76,18 @@ def test_the_edge_knows_nothing_of_the_cloud() -> None:
     assert _imports_of("edge_runtime", roots=NETWORK) == []
 
 
+def test_pools_are_made_without_judging_them() -> None:
+    """`training/judging` imports `training/pool`, never the other way."""
+    upward = [
+        f"{source}:{line} imports {name}"
+        for source in sources("training")
+        for line, name in imported(source)
+        if source.name.startswith("hybridroute.training.pool")
+        and name.startswith("hybridroute.training.judging")
+    ]
+    assert upward == []
+
+
 def _first_imports(source: Source) -> set[str]:
     """What importing the module imports at once: not what its functions import when called."""
     found = set()

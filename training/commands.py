@@ -13,6 +13,7 @@ from hybridroute.cli.output import console, print_json
 from hybridroute.training.calibrate_command import calibrate
 from hybridroute.training.evaluate_command import evaluate
 from hybridroute.training.fit_config import FitConfig
+from hybridroute.training.judging.compare_command import compare
 from hybridroute.training.label_command import label
 from hybridroute.training.outcome_options import (
     Aliases,
@@ -24,7 +25,6 @@ from hybridroute.training.outcome_options import (
     read_table,
 )
 from hybridroute.training.pool.add_arm_command import add_arm
-from hybridroute.training.pool.compare_command import compare
 from hybridroute.training.pool.train_command import (
     CardWords,
     PoolArms,

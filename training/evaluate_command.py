@@ -92,7 +92,7 @@ def evaluate(
     paths, aliases = [*outcomes, *(more or [])], alias or []
     if opened.manifest.pool is not None:
         _refuse_pair_options(edge, cloud, against, fit_outcomes, dial)
-        from hybridroute.training.pool.evaluate_pool import evaluate_pool
+        from hybridroute.training.judging.evaluate_pool import evaluate_pool
 
         evaluate_pool(opened, read_table(paths, aliases), report, threads=threads, json=json)
         return

@@ -11,14 +11,14 @@ import typer
 
 from hybridroute.cli.output import print_json, progress
 from hybridroute.training.fit_config import FitConfig
-from hybridroute.training.outcome_options import Aliases, Json, More, Outcomes, read_table
-from hybridroute.training.pool.compare_options import (
+from hybridroute.training.judging.compare_options import (
     AverageName,
     HoldOutName,
     ObjectiveName,
     finite,
     objective_of,
 )
+from hybridroute.training.outcome_options import Aliases, Json, More, Outcomes, read_table
 from hybridroute.training.pool.train_command import costs_of
 
 if TYPE_CHECKING:
