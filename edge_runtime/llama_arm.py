@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from hybridroute.edge_runtime.arm_workers import ArmWorkers, Event, Job
-from hybridroute.edge_runtime.chat import ChatRequest, Completion, Message, text_of
+from hybridroute.edge_runtime.chat import ChatRequest, Completion, Message
 from hybridroute.edge_runtime.edge_answer import EdgeStream, cancel, whole_answer
 from hybridroute.edge_runtime.engines import ENGINE_NAMES, load_engine
 from hybridroute.edge_runtime.errors import ArmRefused, ConfigError
@@ -20,11 +20,9 @@ from hybridroute.edge_runtime.model_registry import model_name, resolve
 from hybridroute.edge_runtime.protocols import Capabilities, ChatEngine, EngineOptions, Place
 from hybridroute.edge_runtime.sampling import sampling_of
 from hybridroute.edge_runtime.stop_signal import StopSignal
+from hybridroute.edge_runtime.token_estimate import estimated_tokens
 
 EngineLoader = Callable[[Path, EngineOptions, str | None], ChatEngine]
-
-_BYTES_PER_TOKEN = 4
-_TOKENS_PER_MESSAGE = 5
 
 
 class LlamaArm:
@@ -105,12 +103,22 @@ class LlamaArm:
         return None if self._workers is None else self._workers.engine.engine_name
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Prompt length in tokens: exact once loaded, before that bytes / 4 and a few each."""
+        """Prompt length in tokens: exact once loaded, before that about a quarter of the bytes.
+
+        Raises
+        ------
+        ArmRefused
+            If the loaded model's chat template refuses the messages.
+        """
         workers = self._workers
         if workers is not None:
-            return workers.engine.count_tokens(messages)
-        sizes = (len(text_of(message).encode("utf-8", "replace")) for message in messages)
-        return sum(-(-size // _BYTES_PER_TOKEN) + _TOKENS_PER_MESSAGE for size in sizes)
+            try:
+                return workers.engine.count_tokens(messages)
+            except ConfigError:
+                # It may have been unloaded since, to make room for another's model.
+                if workers is self._workers:
+                    raise
+        return estimated_tokens(messages)
 
     def complete(self, request: ChatRequest) -> Completion:
         """The whole answer.

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from hybridroute.callable_arm import CallableArm
     from hybridroute.client import HybridClient
     from hybridroute.cloud import CloudArm, CloudSettings
-    from hybridroute.controller import ControllerSettings
+    from hybridroute.controller import ControllerSettings, DialChange
     from hybridroute.controller_targets import Budget, Latency, Quota, Share
     from hybridroute.decision import ArmEstimate, Decision
+    from hybridroute.decision_log import DecisionLog
+    from hybridroute.edge_runtime.chat import ChatRequest, Completion, CompletionChunk, Usage
     from hybridroute.edge_runtime.errors import (
         ArmError,
         ArmRefused,
@@ -37,8 +39,9 @@ if TYPE_CHECKING:
     from hybridroute.edge_runtime.llama_arm import LlamaArm
     from hybridroute.edge_runtime.model_memory import ModelMemory
     from hybridroute.edge_runtime.prices import Prices
-    from hybridroute.edge_runtime.protocols import Arm, Capabilities, EngineOptions
+    from hybridroute.edge_runtime.protocols import Arm, Capabilities, EngineOptions, StoppableArm
     from hybridroute.expectation import Expectation
+    from hybridroute.exploration import Exploration
     from hybridroute.hub import Bundle
     from hybridroute.promise import Promise, StandingPromise
     from hybridroute.responses import ChatCompletion, ChatCompletionChunk
@@ -63,17 +66,23 @@ __all__ = [
     "Capabilities",
     "ChatCompletion",
     "ChatCompletionChunk",
+    "ChatRequest",
     "ChatStream",
     "CloudArm",
     "CloudSettings",
+    "Completion",
+    "CompletionChunk",
     "ConfigError",
     "ContextOverflow",
     "ControllerSettings",
     "DataError",
     "Decision",
+    "DecisionLog",
+    "DialChange",
     "EngineMissing",
     "EngineOptions",
     "Expectation",
+    "Exploration",
     "HybridClient",
     "HybridRouteError",
     "Latency",
@@ -91,8 +100,10 @@ __all__ = [
     "Setting",
     "Share",
     "StandingPromise",
+    "StoppableArm",
     "StreamInterrupted",
     "TrainingError",
+    "Usage",
     "__version__",
 ]
 
@@ -108,13 +119,19 @@ _HOMES = {
     "Capabilities": "edge_runtime.protocols",
     "ChatCompletion": "responses",
     "ChatCompletionChunk": "responses",
+    "ChatRequest": "edge_runtime.chat",
     "ChatStream": "stream",
     "CloudArm": "cloud",
     "CloudSettings": "cloud",
+    "Completion": "edge_runtime.chat",
+    "CompletionChunk": "edge_runtime.chat",
     "ControllerSettings": "controller",
     "Decision": "decision",
+    "DecisionLog": "decision_log",
+    "DialChange": "controller",
     "EngineOptions": "edge_runtime.protocols",
     "Expectation": "expectation",
+    "Exploration": "exploration",
     "HybridClient": "client",
     "Latency": "controller_targets",
     "LlamaArm": "edge_runtime.llama_arm",
@@ -126,6 +143,8 @@ _HOMES = {
     "Setting": "setting",
     "Share": "controller_targets",
     "StandingPromise": "promise",
+    "StoppableArm": "edge_runtime.protocols",
+    "Usage": "edge_runtime.chat",
 }
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hybridroute.edge_runtime.chat import Message
-from hybridroute.edge_runtime.errors import RequestError
+from hybridroute.edge_runtime.errors import ConfigError, RequestError
+
+ROUTED_MODELS = ("auto", "hybridroute")
+"""What ``model`` may say, for code that has to say something: the router picks the model."""
 
 
 def messages_of(given: Iterable[Message]) -> tuple[Message, ...]:
@@ -78,6 +81,22 @@ def one_limit(max_tokens: int | None, max_completion_tokens: int | None) -> int 
             param="max_tokens",
         )
     return max_tokens
+
+
+def check_model(model: str | None) -> None:
+    """Refuse a ``model`` that names one: the router picks.
+
+    Raises
+    ------
+    ConfigError
+        If it is anything but ``"auto"``, ``"hybridroute"`` or None.
+    """
+    if model is not None and model not in ROUTED_MODELS:
+        raise ConfigError(
+            f"model is {model!r}, but the router picks the model: leave it out or say 'auto'. The "
+            "models are set where the client is made (edge=, cloud=); mode= forces one of them",
+            param="model",
+        )
 
 
 def _check_mapping(name: str, given: object) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from hybridroute.async_stream import AsyncChatStream
@@ -19,8 +18,9 @@ from hybridroute.exploration import Exploration
 from hybridroute.loop_threads import LoopThreads
 from hybridroute.promise import Promise
 from hybridroute.responses import ChatCompletion
+from hybridroute.routed_request import routed_request
 from hybridroute.sessions import SessionSettings
-from hybridroute.setting import Setting
+from hybridroute.setting import Setting, setting_from
 from hybridroute.turning import Turnable
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class AsyncHybridClient(Turnable):
 
     Parameters
     ----------
-    bundle, edge, cloud, arms, mode, dial, threshold, cost_advantage, out_of_scope_arm, fallback,
-    router_threads, router_spins, sessions, exploration
+    bundle, edge, cloud, arms, mode, dial, threshold, cost_advantage, setting,
+    out_of_scope_arm, fallback, router_threads, router_spins, sessions, exploration
         As for :class:`HybridClient`.
     max_concurrency : int
         Answers at the same time; further ones wait for a thread. Routing never waits for answers.
@@ -72,6 +72,7 @@ class AsyncHybridClient(Turnable):
         dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
+        setting: Setting | None = None,
         out_of_scope_arm: str | None = None,
         fallback: bool = True,
         router_threads: int = 2,
@@ -89,6 +90,7 @@ class AsyncHybridClient(Turnable):
             dial=dial,
             threshold=threshold,
             cost_advantage=cost_advantage,
+            setting=setting,
             out_of_scope_arm=out_of_scope_arm,
             fallback=fallback,
             router_threads=router_threads,
@@ -139,26 +141,45 @@ class AsyncHybridClient(Turnable):
         max_tokens: int | None = None,
         tools: Iterable[Mapping[str, Any]] | None = None,
         response_format: Mapping[str, Any] | None = None,
+        logit_bias: Mapping[str, int] | None = None,
+        web_search_options: Mapping[str, Any] | None = None,
         dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
+        setting: Setting | None = None,
         mode: Mode | None = None,
         session: str | None = None,
         always_score: bool = True,
     ) -> Decision:
         """Decide without generating; see :meth:`HybridClient.route`."""
+        request = routed_request(
+            messages,
+            max_tokens=max_tokens,
+            tools=tools,
+            response_format=response_format,
+            logit_bias=logit_bias,
+            web_search_options=web_search_options,
+        )
+        asked = setting_from(
+            dial=dial, threshold=threshold, cost_advantage=cost_advantage, setting=setting
+        )
+        return await self.decide(
+            request, setting=asked, mode=mode, session=session, always_score=always_score
+        )
+
+    async def decide(
+        self,
+        request: ChatRequest,
+        *,
+        setting: Setting | None = None,
+        mode: Mode | None = None,
+        session: str | None = None,
+        always_score: bool = True,
+    ) -> Decision:
+        """The Decision on a checked request; ``route`` builds on this."""
         return await self._threads.decide(
-            lambda: self._client.route(
-                messages,
-                max_tokens=max_tokens,
-                tools=tools,
-                response_format=response_format,
-                dial=dial,
-                threshold=threshold,
-                cost_advantage=cost_advantage,
-                mode=mode,
-                session=session,
-                always_score=always_score,
+            lambda: self._client.decide(
+                request, setting=setting, mode=mode, session=session, always_score=always_score
             )
         )
 
@@ -209,10 +230,5 @@ class AsyncHybridClient(Turnable):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from uuid import uuid4
 
 from hybridroute.edge_runtime.chat import (
@@ -140,14 +141,20 @@ class PieceStream:
 
     def __next__(self) -> CompletionChunk:
         if self._closed:
+            self.close()
             raise StopIteration
         return next(self._chunks)
 
     def close(self) -> None:
-        """Cancel; further chunks never come."""
-        self._closed = True
+        """Cancel; further chunks never come, and the function's generator is closed.
 
-    def _all(self, choices: Iterable[Iterator[str]]) -> Iterator[CompletionChunk]:
+        Where another thread is in it, that is done when the thread asks for the next chunk.
+        """
+        self._closed = True
+        with suppress(ValueError):  # "generator already executing"
+            self._chunks.close()
+
+    def _all(self, choices: Iterable[Iterator[str]]) -> Generator[CompletionChunk, None, None]:
         for index, pieces in enumerate(choices):
             role: str | None = "assistant"
             for piece in pieces:

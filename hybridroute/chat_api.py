@@ -6,16 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, Literal, overload
 
 from hybridroute.answerer import Answerer, Streamed_co, Whole_co
-from hybridroute.arguments import mapping_of, messages_of, one_limit, stops_of, tools_of
+from hybridroute.arguments import (
+    check_model,
+    mapping_of,
+    messages_of,
+    one_limit,
+    stops_of,
+    tools_of,
+)
 from hybridroute.decision import Mode
 from hybridroute.edge_runtime.chat import ChatRequest, Message
-from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.openai_fields import refuse, sent_on
 from hybridroute.promise import Promise
-from hybridroute.setting import setting_from
-
-ROUTED_MODELS = ("auto", "hybridroute")
-"""What ``model`` may say, for code that has to say something: the router picks the model."""
+from hybridroute.setting import Setting, setting_from
 
 
 class Completions(Generic[Whole_co, Streamed_co]):
@@ -63,6 +66,7 @@ class Completions(Generic[Whole_co, Streamed_co]):
         dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
+        setting: Setting | None = None,
         mode: Mode | None = None,
         session: str | None = None,
     ) -> Whole_co: ...
@@ -106,6 +110,7 @@ class Completions(Generic[Whole_co, Streamed_co]):
         dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
+        setting: Setting | None = None,
         mode: Mode | None = None,
         session: str | None = None,
     ) -> Streamed_co: ...
@@ -149,6 +154,7 @@ class Completions(Generic[Whole_co, Streamed_co]):
         dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
+        setting: Setting | None = None,
         mode: Mode | None = None,
         session: str | None = None,
     ) -> Whole_co | Streamed_co: ...
@@ -191,6 +197,7 @@ class Completions(Generic[Whole_co, Streamed_co]):
         dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
+        setting: Setting | None = None,
         mode: Mode | None = None,
         session: str | None = None,
         audio: object = None,
@@ -205,7 +212,7 @@ class Completions(Generic[Whole_co, Streamed_co]):
     ) -> Whole_co | Streamed_co:
         """Answer one chat request.
 
-        The parameters are OpenAI's, and five of this package's:
+        The parameters are OpenAI's, and six of this package's:
 
         Parameters
         ----------
@@ -219,7 +226,8 @@ class Completions(Generic[Whole_co, Streamed_co]):
         audio, ... top_logprobs : optional
             OpenAI's, and refused: each error says what to do instead.
         dial, threshold, cost_advantage : float, optional
-            For this request only; at most one. See :class:`Setting`.
+        setting : Setting, optional
+            For this request only; at most one of the four.
         mode : str, optional
             For this request only; may narrow the client's mode, never widen it.
         session : str, optional
@@ -242,19 +250,28 @@ class Completions(Generic[Whole_co, Streamed_co]):
         ArmError
             If the arm fails and no other may take over.
         """
-        _check_model(model)
+        check_model(model)
         refuse({"audio": audio, "modalities": modalities, "moderation": moderation})
-        refuse({"logprobs": logprobs, "top_logprobs": top_logprobs, "functions": functions})
-        refuse({"function_call": function_call, "extra_headers": extra_headers})
-        refuse({"extra_query": extra_query})
-        extra: dict[str, object] = {"stream_options": stream_options, "logit_bias": logit_bias}
-        extra |= {"metadata": metadata, "parallel_tool_calls": parallel_tool_calls}
-        extra |= {"prediction": prediction, "prompt_cache_key": prompt_cache_key}
-        extra |= {"prompt_cache_options": prompt_cache_options, "user": user, "store": store}
-        extra |= {"prompt_cache_retention": prompt_cache_retention, "verbosity": verbosity}
-        extra |= {"reasoning_effort": reasoning_effort, "service_tier": service_tier}
-        extra |= {"safety_identifier": safety_identifier}
-        extra |= {"web_search_options": web_search_options}
+        refuse({"logprobs": logprobs, "top_logprobs": top_logprobs})
+        refuse({"functions": functions, "function_call": function_call})
+        refuse({"extra_headers": extra_headers, "extra_query": extra_query})
+        extra = {
+            "stream_options": stream_options,
+            "logit_bias": logit_bias,
+            "metadata": metadata,
+            "parallel_tool_calls": parallel_tool_calls,
+            "prediction": prediction,
+            "prompt_cache_key": prompt_cache_key,
+            "prompt_cache_options": prompt_cache_options,
+            "prompt_cache_retention": prompt_cache_retention,
+            "reasoning_effort": reasoning_effort,
+            "safety_identifier": safety_identifier,
+            "service_tier": service_tier,
+            "store": store,
+            "user": user,
+            "verbosity": verbosity,
+            "web_search_options": web_search_options,
+        }
         request = ChatRequest(
             messages=messages_of(messages),
             max_tokens=one_limit(max_tokens, max_completion_tokens),
@@ -271,10 +288,11 @@ class Completions(Generic[Whole_co, Streamed_co]):
             extra=sent_on(extra, extra_body),
             timeout_s=timeout,
         )
-        setting = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
-        if stream:
-            return self._answerer.begin(request, setting=setting, mode=mode, session=session)
-        return self._answerer.answer(request, setting=setting, mode=mode, session=session)
+        asked = setting_from(
+            dial=dial, threshold=threshold, cost_advantage=cost_advantage, setting=setting
+        )
+        answer = self._answerer.begin if stream else self._answerer.answer
+        return answer(request, setting=asked, mode=mode, session=session)
 
 
 class Chat(Generic[Whole_co, Streamed_co]):
@@ -282,11 +300,3 @@ class Chat(Generic[Whole_co, Streamed_co]):
 
     def __init__(self, answerer: Answerer[Whole_co, Streamed_co]) -> None:
         self.completions = Completions(answerer)
-
-
-def _check_model(model: str | None) -> None:
-    if model is not None and model not in ROUTED_MODELS:
-        raise ConfigError(
-            f"model is {model!r}, but the router picks the model: leave it out or say 'auto'. The "
-            "models are set where the client is made (edge=, cloud=); mode= forces one of them"
-        )

@@ -5,28 +5,24 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from types import TracebackType
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 from hybridroute.answer_watch import AnswerWatch
-from hybridroute.arguments import mapping_of, messages_of, tools_of
-from hybridroute.arms import make_arms
 from hybridroute.attempts import Attempts, complete
 from hybridroute.chat_api import Chat
 from hybridroute.client_logs import ClientLogs
-from hybridroute.costs import Costs
+from hybridroute.client_parts import client_parts
 from hybridroute.decision import Decision, Mode
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.chat import ChatRequest, Message
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.protocols import Arm
-from hybridroute.exploration import Exploration, exploration_of
+from hybridroute.exploration import Exploration
 from hybridroute.modes import checked_mode, narrowed_mode
-from hybridroute.policy import policy_of
 from hybridroute.promise import Promise
 from hybridroute.responses import ChatCompletion
-from hybridroute.router import Router
-from hybridroute.router_source import open_bundle, scorer_of
+from hybridroute.routed_request import routed_request
 from hybridroute.sessions import Sessions, SessionSettings
 from hybridroute.setting import Setting, setting_from
 from hybridroute.stream import ChatStream
@@ -58,9 +54,10 @@ class HybridClient(Turnable):
         ``only_on_device`` imports no network code at all, whatever ``cloud`` says. A preferred
         place answers everything it can; the other only what the first cannot serve, or failed at
         before its first token.
-    dial, threshold, cost_advantage : float, optional
-        How much to send to the cloud; at most one. A :class:`Promise` stands where a dial does.
-        Without one: the middle, see
+    dial : float or Promise, optional
+    threshold, cost_advantage : float, optional
+    setting : Setting, optional
+        How much to send to the cloud; at most one of the four. Without one: the middle, see
         :attr:`Policy.default`.
     out_of_scope_arm : str, optional
         Who answers a text that the router cannot judge; by default the cloud, or the best single
@@ -70,7 +67,8 @@ class HybridClient(Turnable):
     router_threads : int
         Threads of one routing decision.
     router_spins : bool
-        Whether they hold their cores while they wait: quicker on idle ones, dearer on shared.
+        Whether they hold their cores while they wait: faster on idle cores, costs
+        more CPU time on shared ones.
     sessions : SessionSettings, optional
         How conversations are remembered; see ``session`` of ``chat.completions.create``.
     exploration : float or Exploration
@@ -103,6 +101,7 @@ class HybridClient(Turnable):
         dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
+        setting: Setting | None = None,
         out_of_scope_arm: str | None = None,
         fallback: bool = True,
         router_threads: int = 2,
@@ -110,31 +109,25 @@ class HybridClient(Turnable):
         sessions: SessionSettings | None = None,
         exploration: float | Exploration = 0.0,
     ) -> None:
-        wanted = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
-        self._mode = checked_mode(mode)
-        self._bundle = open_bundle(bundle)
-        manifest = self._bundle.manifest
-        made = make_arms(
-            self._mode,
-            pool=manifest.pool,
+        wanted = setting_from(
+            dial=dial, threshold=threshold, cost_advantage=cost_advantage, setting=setting
+        )
+        parts = client_parts(
+            bundle,
             edge=edge,
             cloud=cloud,
             arms=arms,
+            mode=mode,
             out_of_scope_arm=out_of_scope_arm,
+            router_threads=router_threads,
+            router_spins=router_spins,
+            exploration=exploration,
         )
-        policy = policy_of(manifest, made.models, out_of_scope_arm=made.out_of_scope)
-        super().__init__(Turning(policy, wanted))
-        self._router = Router(
-            scorer=scorer_of(self._bundle, threads=router_threads, spins=router_spins),
-            manifest=manifest,
-            arms=made.present,
-            absent=made.absent,
-            out_of_scope_arm=made.out_of_scope,
-            exploration=exploration_of(exploration),
-        )
+        super().__init__(Turning(parts.policy, wanted))
+        self._mode, self._bundle, self._costs = parts.mode, parts.bundle, parts.costs
+        self._router = parts.router
         self.listeners.add(trace_answer)
         self._fallback = fallback
-        self._costs = Costs(made.present)
         self.sessions = Sessions(sessions)
         """The conversations that are remembered."""
         self._closed = False
@@ -163,9 +156,12 @@ class HybridClient(Turnable):
         max_tokens: int | None = None,
         tools: Iterable[Mapping[str, Any]] | None = None,
         response_format: Mapping[str, Any] | None = None,
+        logit_bias: Mapping[str, int] | None = None,
+        web_search_options: Mapping[str, Any] | None = None,
         dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
+        setting: Setting | None = None,
         mode: Mode | None = None,
         session: str | None = None,
         always_score: bool = True,
@@ -183,13 +179,31 @@ class HybridClient(Turnable):
         RequestError, ConfigError, ScoringError
             As ``chat.completions.create``.
         """
-        request = ChatRequest(
-            messages=messages_of(messages),
+        request = routed_request(
+            messages,
             max_tokens=max_tokens,
-            tools=tools_of(tools),
-            response_format=mapping_of("response_format", response_format) or None,
+            tools=tools,
+            response_format=response_format,
+            logit_bias=logit_bias,
+            web_search_options=web_search_options,
         )
-        setting = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
+        asked = setting_from(
+            dial=dial, threshold=threshold, cost_advantage=cost_advantage, setting=setting
+        )
+        return self.decide(
+            request, setting=asked, mode=mode, session=session, always_score=always_score
+        )
+
+    def decide(
+        self,
+        request: ChatRequest,
+        *,
+        setting: Setting | None = None,
+        mode: Mode | None = None,
+        session: str | None = None,
+        always_score: bool = True,
+    ) -> Decision:
+        """The Decision on a checked request; ``route`` builds on this."""
         return trace_route(self._decide(request, setting, mode, session, always_score=always_score))
 
     def answer(
@@ -233,13 +247,8 @@ class HybridClient(Turnable):
             listeners=self.listeners,
         )
         decision = self._decide(request, setting, mode, session)
-        chosen = self._router.arm(decision.arm)
-        others = (
-            arm
-            for arm in self._router.arms
-            if arm is not chosen and self._fallback and arm.name not in decision.left_out
-        )
-        return Attempts(decision, (chosen, *others), watch)
+        arms = self._router.in_order(decision)
+        return Attempts(decision, arms if self._fallback else arms[:1], watch)
 
     def log_to(self, path: str | os.PathLike[str], *, prompts: bool = False) -> DecisionLog:
         """Log every finished request to an SQLite file; see :meth:`ClientLogs.open`."""
@@ -255,28 +264,22 @@ class HybridClient(Turnable):
         Touches no network. Raises ConfigError, BundleError or ArmError where a part is missing.
         """
         self._check_open()
-        if len(self._router.arms) > 1:
-            self._router.scorer.assess("Hello")
-        for arm in self._router.arms:
-            if arm.place == "device":
-                arm.warm_up()
+        self._router.warm_up()
 
     def close(self) -> None:
-        """Free the models and connections; safe to call twice."""
+        """Free the models and connections; safe to call twice.
+
+        Where an arm of your own raises, the others are closed all the same, and it is raised then.
+        """
         self._closed = True
-        for arm in self._router.arms:
-            arm.close()
-        self._logs.close()
+        with ExitStack() as closing:  # all are closed, also where one fails to
+            for part in (self._logs, *reversed(self._router.arms)):
+                closing.callback(part.close)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _decide(
@@ -289,19 +292,15 @@ class HybridClient(Turnable):
         always_score: bool = False,
     ) -> Decision:
         self._check_open()
-        active = self._turning.for_request(setting)
         decision = self._router.decide(
             request,
-            active,
-            mode=self._narrowed(mode),
+            self._turning.for_request(setting),
+            mode=self._mode if mode is None else narrowed_mode(self._mode, checked_mode(mode)),
             always_score=always_score,
             standing=self.sessions.standing(request, session),
         )
         _log.debug("%s: %s, score %s", decision.arm, decision.reason, decision.score)
         return decision
-
-    def _narrowed(self, mode: Mode | None) -> Mode:
-        return self._mode if mode is None else narrowed_mode(self._mode, checked_mode(mode))
 
     def _check_open(self) -> None:
         if self._closed:

@@ -24,6 +24,7 @@ Decided = TypeVar("Decided")
 Task = Callable[[], object]
 
 _DECIDING_THREADS = 4
+_CLOSED = "this client was closed; make a new one"
 
 
 class LoopThreads:
@@ -55,8 +56,8 @@ class LoopThreads:
     async def decide(self, call: Callable[[], Result]) -> Result:
         """Run a short call in a thread, in the caller's context."""
         self._begin()
-        return await asyncio.get_running_loop().run_in_executor(
-            self._decisions, partial(copy_context().run, call)
+        return await asyncio.wrap_future(
+            self._submit(self._decisions, partial(copy_context().run, call))
         )
 
     async def answer(self, call: Callable[[StopSignal], Result]) -> Result:
@@ -64,8 +65,8 @@ class LoopThreads:
         self._begin()
         stop = StopSignal()
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._answers, partial(copy_context().run, call, stop)
+            return await asyncio.wrap_future(
+                self._submit(self._answers, partial(copy_context().run, call, stop))
             )
         except asyncio.CancelledError:
             self.end_soon(stop.set)
@@ -94,7 +95,7 @@ class LoopThreads:
                 if done.set_running_or_notify_cancel():
                     done.set_exception(exc)
 
-        self._decisions.submit(first)
+        self._submit(self._decisions, first)
         try:
             return await asyncio.wrap_future(done)
         except asyncio.CancelledError:
@@ -104,14 +105,14 @@ class LoopThreads:
     def start(self, call: Task, context: Context) -> None:
         """Run a long call in a thread; nobody waits for its result."""
         self._begin()
-        self._answers.submit(context.run, call)
+        self._submit(self._answers, partial(context.run, call))
 
     def end_soon(self, task: Task) -> None:
         """Run a task that ends a call, soon; safe to call from a finalizer."""
         self._endings.put(task)
 
     async def end(self, task: Task) -> None:
-        """Run a task that ends a call, and wait for it."""
+        """Run a task that ends a call, and wait for it; what it raises is raised here."""
         done = asyncio.get_running_loop().create_future()
         run = partial(_run_and_tell, task, done)
         with self._lock:
@@ -123,7 +124,10 @@ class LoopThreads:
         await done
 
     async def close(self, task: Task) -> None:
-        """Run the last task, then wait until every thread has ended; safe to call twice."""
+        """Run the last task, then wait until every thread has ended; safe to call twice.
+
+        What the task raises is raised here, when every thread has ended.
+        """
         with self._lock:
             first, self._is_open = self._is_open, False
             thread = self._ending_thread
@@ -144,11 +148,20 @@ class LoopThreads:
             if thread is not None:
                 thread.join()
 
+    def _submit(self, pool: ThreadPoolExecutor, call: Callable[[], Result]) -> Future[Result]:
+        try:
+            return pool.submit(call)
+        except RuntimeError as exc:
+            if self._is_open:
+                raise
+            # It was closed by another thread since ``_begin`` looked.
+            raise ConfigError(_CLOSED) from exc
+
     def _begin(self) -> None:
         """Start the ending thread with the first call: nothing runs in a client never used."""
         with self._lock:
             if not self._is_open:
-                raise ConfigError("this client was closed; make a new one")
+                raise ConfigError(_CLOSED)
             if self._ending_thread is None:
                 thread = threading.Thread(
                     target=_run_all, args=(self._endings,), name="hybridroute-ending", daemon=True
@@ -178,13 +191,20 @@ def _run_all(tasks: SimpleQueue[Task | None]) -> None:
 
 
 def _run_and_tell(task: Task, done: asyncio.Future[None]) -> None:
+    error: Exception | None = None
     try:
         task()
-    finally:
-        with suppress(RuntimeError):  # the loop was closed, and nobody waits
-            done.get_loop().call_soon_threadsafe(_settle, done)
+    except Exception as exc:  # raised where it is awaited
+        error = exc
+    with suppress(RuntimeError):  # the loop was closed, and nobody waits
+        done.get_loop().call_soon_threadsafe(_settle, done, error)
 
 
-def _settle(done: asyncio.Future[None]) -> None:
-    if not done.done():
+def _settle(done: asyncio.Future[None], error: Exception | None) -> None:
+    if done.done():
+        if error is not None:
+            _log.warning("a call could not be ended (%s)", type(error).__name__)
+    elif error is None:
         done.set_result(None)
+    else:
+        done.set_exception(error)

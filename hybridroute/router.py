@@ -9,7 +9,12 @@ from time import perf_counter
 from hybridroute.charges import best_arm
 from hybridroute.decision import PROMISED_REASONS, ArmEstimate, Continues, Decision, Mode, Reason
 from hybridroute.edge_runtime.chat import ChatRequest
-from hybridroute.edge_runtime.errors import ConfigError, NoCapableArm, RequestError
+from hybridroute.edge_runtime.errors import (
+    ConfigError,
+    HybridRouteError,
+    NoCapableArm,
+    RequestError,
+)
 from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.edge_runtime.protocols import Arm, Assessment, Scorer
 from hybridroute.exploration import Exploration
@@ -83,9 +88,19 @@ class Router:
         pool = self.manifest.pool
         return ("edge", "cloud") if pool is None else tuple(arm.name for arm in pool.arms)
 
-    def arm(self, name: str) -> Arm:
-        """The arm of that name."""
-        return next(arm for arm in self.arms if arm.name == name)
+    def warm_up(self) -> None:
+        """Load what decides, if there is a choice, and the models on this device."""
+        if len(self.arms) > 1:
+            self.scorer.assess("Hello")
+        for arm in self.arms:
+            if arm.place == "device":
+                arm.warm_up()
+
+    def in_order(self, decision: Decision) -> tuple[Arm, ...]:
+        """The arm that was decided on, then the others that could serve the request."""
+        chosen = next(arm for arm in self.arms if arm.name == decision.arm)
+        others = (arm for arm in self.arms if arm is not chosen)
+        return (chosen, *(arm for arm in others if arm.name not in decision.left_out))
 
     def decide(
         self,
@@ -266,7 +281,11 @@ def _why_not(arm: Arm, request: ChatRequest) -> str | None:
             return why
     if can.context_tokens is None:
         return None
-    needed = arm.count_tokens(request.messages) + (request.max_tokens or 1)
+    try:
+        counted = arm.count_tokens(request.messages)
+    except HybridRouteError as exc:  # a chat template may refuse them: one knows no system role
+        return f"it cannot take the messages: {exc}"
+    needed = counted + (request.max_tokens or 1)
     if needed <= can.context_tokens:
         return None
     return f"prompt and answer need {needed} tokens and its context holds {can.context_tokens}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hybridroute.edge_runtime.bundle import Bundle, default_bundle_path
 from hybridroute.edge_runtime.errors import BundleError, ConfigError
+from hybridroute.hub import Bundle as NamedBundle
 from hybridroute.lazy_scorer import LazyScorer
 from hybridroute.routed_text import TEXT_RULE
 
@@ -22,7 +23,7 @@ def open_bundle(bundle: str | os.PathLike[str] | Bundle | None = None) -> Bundle
     if bundle is None:
         bundle = default_bundle_path()
     if isinstance(bundle, (str, os.PathLike)):
-        bundle = Bundle.load(Path(bundle))
+        bundle = NamedBundle.load(Path(bundle))
     if not isinstance(bundle, Bundle):
         raise ConfigError(f"bundle is a {type(bundle).__name__}; give a path or a Bundle")
     rule = bundle.manifest.text_rule

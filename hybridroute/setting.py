@@ -97,19 +97,42 @@ def setting_from(
     dial: float | Promise | None = None,
     threshold: float | None = None,
     cost_advantage: float | None = None,
+    setting: Setting | None = None,
 ) -> Setting | None:
     """The setting that was given, or None if none was. A promise stands where a dial does.
 
     Raises
     ------
     ConfigError
-        If several were given or the number is out of range.
+        If several were given, the number is out of range, or ``setting`` is no Setting.
     """
-    if dial is None and threshold is None and cost_advantage is None:
+    named = {"dial": dial, "threshold": threshold, "cost_advantage": cost_advantage}
+    given = [name for name, value in named.items() if value is not None]
+    if setting is not None:
+        if given:
+            raise ConfigError(f"setting and {' and '.join(given)} are given; give one of them")
+        return checked_setting(setting)
+    if not given:
         return None
     if isinstance(dial, Promise):
         return Setting(promise=dial, threshold=threshold, cost_advantage=cost_advantage)
     return Setting(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
+
+
+def checked_setting(value: object) -> Setting:
+    """The value, if it is a Setting.
+
+    Raises
+    ------
+    ConfigError
+        If it is something else.
+    """
+    if isinstance(value, Setting):
+        return value
+    raise ConfigError(
+        f"setting is a {type(value).__name__}; give a Setting, such as Setting(dial=0.8)",
+        param="setting",
+    )
 
 
 def _checked(name: str, value: object, highest: float) -> float:

@@ -8,11 +8,10 @@ from threading import Lock
 
 from hybridroute.answered import Listeners
 from hybridroute.controller import Controller, ControllerSettings
-from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.expectation import Expectation
 from hybridroute.policy import ActiveSetting, Policy
 from hybridroute.promise import Promise
-from hybridroute.setting import Setting, setting_from
+from hybridroute.setting import Setting, checked_setting, setting_from
 
 
 class Turning:
@@ -109,9 +108,7 @@ class Turnable:
 
     @setting.setter
     def setting(self, value: Setting) -> None:
-        if not isinstance(value, Setting):
-            raise ConfigError(f"setting is a {type(value).__name__}; give a Setting")
-        self._turning.turn(value)
+        self._turning.turn(checked_setting(value))
 
     def turn_if(self, expected: Setting, new: Setting) -> bool:
         """Put ``new`` in force if ``expected`` still is, as one step; False if it is not.
@@ -159,6 +156,7 @@ class Turnable:
         dial: float | Promise | None = None,
         threshold: float | None = None,
         cost_advantage: float | None = None,
+        setting: Setting | None = None,
     ) -> Expectation:
         """What a setting is expected to cost and to lose; the one in force if none is given.
 
@@ -167,5 +165,7 @@ class Turnable:
         ConfigError
             If several are given, or the bundle cannot say what the setting means.
         """
-        asked = setting_from(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
+        asked = setting_from(
+            dial=dial, threshold=threshold, cost_advantage=cost_advantage, setting=setting
+        )
         return self._turning.policy.expect(asked or self.setting)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from sdk_fakes import (
+    FakeArm,
     FakeScorer,
     FakeStream,
     answer,
@@ -430,3 +431,35 @@ def test_a_task_cancelled_while_it_is_routed_asks_no_arm() -> None:
 
     _run(use, bundle=bundle(Held()), cloud=arm)
     assert arm.requests == []
+
+
+def test_what_an_arm_raises_when_closed_is_raised_by_aclose() -> None:
+    class Stuck(FakeArm):
+        def close(self) -> None:
+            raise ArmUnavailable("it hangs", arm=self.name)
+
+    cloud = cloud_arm()
+
+    async def main() -> None:
+        client = _client(edge=Stuck("edge", "small-1", "device"), cloud=cloud)
+        await client.route(EASY)
+        with pytest.raises(ArmUnavailable, match="it hangs"):
+            await client.aclose()
+        with pytest.raises(ConfigError, match="closed"):
+            await client.route(EASY)
+
+    asyncio.run(main())
+    assert cloud.closed
+
+
+def test_a_pool_shut_down_since_the_client_was_seen_open_says_that_it_is_closed() -> None:
+    async def main() -> None:
+        client = _client()
+        client._threads._decisions.shutdown()
+        client._threads._is_open = False
+        client._threads._begin = lambda: None  # type: ignore[method-assign]
+        with pytest.raises(ConfigError, match="closed"):
+            await client.route(EASY)
+        client._client.close()
+
+    asyncio.run(main())

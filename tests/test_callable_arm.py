@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -50,15 +51,42 @@ def test_a_closed_stream_asks_for_no_more() -> None:
     asked = []
 
     def slowly(request: ChatRequest) -> Iterator[str]:
-        for word in ("a", "b", "c"):
-            asked.append(word)
-            yield word
+        try:
+            for word in ("a", "b", "c"):
+                asked.append(word)
+                yield word
+        finally:
+            asked.append("ended")
 
     stream = CallableArm("tool", slowly, place="device").stream(ask("x"))
     next(stream)
     stream.close()
+    assert asked == ["a", "ended"]
     assert list(stream) == []
-    assert asked == ["a"]
+    assert asked == ["a", "ended"]
+
+
+def test_closing_while_the_function_is_at_work_ends_it_at_its_next_piece() -> None:
+    at_work, held, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def slowly(request: ChatRequest) -> Iterator[str]:
+        try:
+            at_work.set()
+            assert held.wait(10)
+            yield "a"
+            yield "b"
+        finally:
+            ended.set()
+
+    stream = CallableArm("tool", slowly, place="device").stream(ask("x"))
+    reader = threading.Thread(target=lambda: list(stream))
+    reader.start()
+    assert at_work.wait(10)
+    stream.close()
+    assert not ended.is_set()
+    held.set()
+    reader.join(10)
+    assert ended.is_set()
 
 
 def test_what_the_function_raises_is_the_arms_failure_without_its_words() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from sdk_fakes import (
     CLOUD_MODEL,
     EDGE_MODEL,
+    FakeArm,
     FakeScorer,
     bundle,
     calibration,
@@ -24,6 +26,7 @@ from sdk_fakes import (
 from hybridroute import ChatCompletion, ChatStream, HybridClient, Setting
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.errors import (
+    ArmError,
     ArmUnavailable,
     BundleError,
     ConfigError,
@@ -377,3 +380,44 @@ def test_a_bundle_may_be_a_path(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no bundle at"):
         HybridClient(tmp_path, edge=edge_arm())
     assert isinstance(_client().bundle, Bundle)
+
+
+def test_a_setting_of_any_kind_at_birth_and_for_one_request() -> None:
+    client = _client(setting=Setting(cost_advantage=0.25))
+    assert client.setting == Setting(cost_advantage=0.25)
+    above = Setting(threshold=0.6)
+    assert client.route(MIDDLE, setting=above).threshold == 0.6
+    assert _ask(client, MIDDLE, setting=above).hybridroute.arm == "cloud"
+    assert client.expect(setting=above).setting == above
+    assert client.setting == Setting(cost_advantage=0.25)
+    with pytest.raises(ConfigError, match="setting and dial are given"):
+        client.route(MIDDLE, setting=above, dial=0.5)
+    with pytest.raises(ConfigError, match="setting is a float"):
+        client.route(MIDDLE, setting=0.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"logit_bias": {"50256": -100}}, {"web_search_options": {}}],
+    ids=str,
+)
+def test_routing_leaves_out_who_create_leaves_out(asked: dict[str, Any]) -> None:
+    client = _client(edge=edge_arm(capabilities=Capabilities()), threshold=0.5)
+    assert client.route(EASY).arm == "edge"
+    assert client.route(EASY, **asked).arm == _ask(client, EASY, **asked).hybridroute.arm == "cloud"
+
+
+def test_an_arm_that_fails_to_close_leaves_nothing_open(tmp_path: Path) -> None:
+    class Stuck(FakeArm):
+        def close(self) -> None:
+            raise ArmError("it hangs", arm=self.name)
+
+    cloud = cloud_arm()
+    client = _client(edge=Stuck("edge", EDGE_MODEL, "device"), cloud=cloud)
+    client.log_to(tmp_path / "decisions.db")
+    with pytest.raises(ArmError, match="it hangs"):
+        client.close()
+    assert cloud.closed
+    assert "hybridroute-log" not in [thread.name for thread in threading.enumerate()]
+    with pytest.raises(ConfigError, match="closed"):
+        _ask(client)

@@ -120,3 +120,8 @@ def test_offline_says_the_way_out(tmp_path: Path, local: str, said: str) -> None
     done = run(LOAD.replace("LOCAL", local), tmp_path, HF_HUB_OFFLINE="1")
     assert "BundleError" in done.stderr
     assert said in done.stderr
+
+
+def test_a_clients_bundle_is_the_public_class(bundle: on_device.Bundle) -> None:
+    with HybridClient(str(bundle.path)) as client:
+        assert isinstance(client.bundle, Bundle)

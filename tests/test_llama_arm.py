@@ -179,10 +179,26 @@ def test_the_arms_max_tokens_is_only_a_default(gguf: Path, engine: FakeEngine) -
 
 def test_tokens_are_estimated_then_counted(arm: LlamaArm) -> None:
     messages = ({"role": "user", "content": "é" * 10}, {"role": "user", "content": "\ud800"})
-    assert arm.count_tokens(messages) == (5 + 5) + (1 + 5)
+    assert arm.count_tokens(messages) == 3 + (5 + 4) + (1 + 4)
     arm.warm_up()
     assert arm.count_tokens(messages) == 102
     assert arm.capabilities.context_tokens == 256
+
+
+def test_a_model_unloaded_while_it_counts_leaves_the_estimate(
+    gguf: Path, engine: FakeEngine
+) -> None:
+    arm = LlamaArm(gguf, loader=lambda *_: engine)
+    messages = ({"role": "user", "content": "abcd"},)
+    arm.warm_up()
+
+    def unloaded(messages: Sequence[Message]) -> int:
+        arm.unload()
+        raise ConfigError("the engine is closed")
+
+    engine.count_tokens = unloaded  # type: ignore[method-assign]
+    assert arm.count_tokens(messages) == 3 + (1 + 4)
+    arm.close()
 
 
 def test_concurrent_callers_queue(arm: LlamaArm, engine: FakeEngine) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sdk_fakes import FakeScorer, cloud_arm, edge_arm, manifest, user
+from sdk_fakes import EDGE_MODEL, FakeArm, FakeScorer, cloud_arm, edge_arm, manifest, user
 
 from hybridroute.decision import Decision
-from hybridroute.edge_runtime.chat import ChatRequest
-from hybridroute.edge_runtime.errors import ConfigError, NoCapableArm, RequestError
+from hybridroute.edge_runtime.chat import ChatRequest, Message
+from hybridroute.edge_runtime.errors import ArmRefused, ConfigError, NoCapableArm, RequestError
 from hybridroute.edge_runtime.protocols import Capabilities
 from hybridroute.modes import checked_mode
 from hybridroute.router import Router
@@ -174,3 +175,16 @@ def test_wrong_wiring_is_refused() -> None:
         _router(out_of_scope_arm="sky")
     with pytest.raises(ConfigError, match="mode is 'cloudy'; use one of auto"):
         checked_mode("cloudy")
+
+
+def test_an_arm_that_refuses_the_messages_is_left_out() -> None:
+    class Strict(FakeArm):
+        def count_tokens(self, messages: Sequence[Message]) -> int:
+            raise ArmRefused("its template knows no system role", arm=self.name)
+
+    edge = Strict("edge", EDGE_MODEL, "device", Capabilities(context_tokens=64))
+    decision = _decide(_router(edge, cloud_arm()), "0.9")
+    assert (decision.arm, decision.reason) == ("cloud", "only_capable_arm")
+    assert decision.left_out["edge"] == (
+        "it cannot take the messages: its template knows no system role"
+    )

@@ -23,6 +23,7 @@ from hybridroute.edge_runtime.errors import (
 )
 from hybridroute.edge_runtime.prices import Prices
 from hybridroute.edge_runtime.promises import KeptPromise, Promises
+from hybridroute.edge_runtime.protocols import Capabilities
 from hybridroute.server.chat_body import FIELDS
 
 EASY, HARD = "0.95 easy", "0.05 hard"
@@ -186,6 +187,14 @@ def test_a_decision_without_an_answer(server: ServerRun) -> None:
     assert decided.json()["hybridroute"]["arm"] == "cloud"
     assert decided.headers["x-hybridroute-arm"] == "cloud"
     assert server.get("/v1/hybridroute/stats").json()["answers"] == before
+
+
+def test_a_decision_without_an_answer_leaves_out_who_cannot_answer() -> None:
+    plain = edge_arm(capabilities=Capabilities())
+    with ServerRun(serving(edge=plain)) as server:
+        asked = {"messages": [{"role": "user", "content": EASY}], "web_search_options": {}}
+        for path in ("/v1/hybridroute/route", "/v1/chat/completions"):
+            assert server.post(asked, path).json()["hybridroute"]["arm"] == "cloud"
 
 
 def test_a_conversation_stays_where_it_was_taken(server: ServerRun) -> None:

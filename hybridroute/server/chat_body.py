@@ -6,8 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hybridroute.arguments import mapping_of, messages_of, one_limit, stops_of, tools_of
-from hybridroute.chat_api import ROUTED_MODELS
+from hybridroute.arguments import (
+    ROUTED_MODELS,
+    mapping_of,
+    messages_of,
+    one_limit,
+    stops_of,
+    tools_of,
+)
 from hybridroute.decision import Mode
 from hybridroute.edge_runtime.chat import ChatRequest
 from hybridroute.edge_runtime.errors import ConfigError

@@ -110,17 +110,8 @@ class Control:
             max_answer_tokens=self._options.max_answer_tokens,
         )
         async with self._live.lease() as serving:
-            setting = asked.setting or serving.client.setting
-            decision = await serving.client.route(
-                asked.request.messages,
-                max_tokens=asked.request.max_tokens,
-                tools=asked.request.tools,
-                response_format=asked.request.response_format,
-                dial=setting.promise or setting.dial,
-                threshold=setting.threshold,
-                cost_advantage=setting.cost_advantage,
-                mode=asked.mode,
-                session=asked.session,
+            decision = await serving.client.decide(
+                asked.request, setting=asked.setting, mode=asked.mode, session=asked.session
             )
         return json_answer(
             {"object": "hybridroute.decision", "hybridroute": decision_body(decision)},
