@@ -1,1 +1,1 @@
-"""Routers for more than two arms: estimators, their judging, and how they become a bundle."""
+"""Routers for more than two arms: estimators, and how they become a bundle."""
