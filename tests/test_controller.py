@@ -14,7 +14,7 @@ from sdk_fakes import bundle, cloud_arm, edge_arm, user
 
 from hybridroute import Answered, ArmUnavailable, ConfigError, HybridClient, Setting
 from hybridroute.controller import Controller, ControllerSettings
-from hybridroute.controller_targets import Budget, Latency, Quota, Sample, Share, Target
+from hybridroute.controller_targets import Budget, Latency, Quota, Share, Target
 from hybridroute.decision import Decision
 from hybridroute.edge_runtime.chat import ChatRequest
 
@@ -160,13 +160,13 @@ def test_a_target_between_two_settings_is_kept_from_below_and_rarely_tried() -> 
 def test_a_waiting_time_moves_traffic_to_the_quicker_arm(slow: str, up: bool) -> None:
     world = World(Latency(p95_ms=500.0), dial=0.5)
     world.run(0.5)
-    assert world.changes(0.5) == 0, "with room to spare the dial stays at home"
+    assert world.changes(0.5) == 0, "with room to spare the dial stays where it began"
     world.waits[slow] = 2000.0
     world.run(0.5)
     assert (world.setting.value > 0.75) if up else (world.setting.value < 0.25)
     world.waits[slow] = 100.0
     world.run(1.0)
-    assert world.setting == Setting(dial=0.5), "and goes home afterwards"
+    assert world.setting == Setting(dial=0.5), "and returns to the initial setting"
 
 
 def test_bounds_and_steps_are_kept() -> None:
@@ -258,27 +258,3 @@ def test_a_client_has_one_when_asked() -> None:
 def test_wrong_settings(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         ControllerSettings(**{"hold": Share(cloud_share=0.5), **changes})
-
-
-def test_wrong_targets() -> None:
-    for make in (
-        lambda: Budget(usd_per_hour=0.0),
-        lambda: Quota(cloud_requests=-1),
-        lambda: Quota(cloud_requests=1, window_s=float("inf")),
-        lambda: Share(cloud_share=1.5),
-        lambda: Latency(p95_ms=True),
-    ):
-        with pytest.raises(ConfigError):
-            make()
-
-
-def test_whole_answers_are_waited_for_to_their_end() -> None:
-    samples = [Sample(at=0.0, asked_cloud=True, cost_usd=0.0, wait_ms=900.0)] * 30
-    reading = Latency(p95_ms=800.0).read(samples, 1.0)
-    assert reading is not None
-    assert (reading.measured, reading.unit) == (900.0, "ms of waiting (p95)")
-
-
-def test_too_few_first_tokens_say_nothing() -> None:
-    samples = [Sample(at=0.0, asked_cloud=True, cost_usd=0.0, wait_ms=None)] * 30
-    assert Latency(p95_ms=1.0).read(samples, 1.0) is None
