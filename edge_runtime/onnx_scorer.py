@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.bundle import MODEL, TOKENIZER, Bundle
 from hybridroute.edge_runtime.errors import BundleError, ConfigError, ScoringError
+from hybridroute.edge_runtime.onnx_runtime import ort
 from hybridroute.edge_runtime.probability_map import ProbabilityMap
 from hybridroute.edge_runtime.protocols import Assessment, ScoreKind
 from hybridroute.edge_runtime.tokenizer import Encoded, RouterTokenizer

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
+from hybridroute.edge_runtime.onnx_runtime import ort
 from hybridroute.edge_runtime.onnx_scorer import EMBEDDING, ESTIMATES, UNCERTAINTIES
 from hybridroute.training.pool.estimator import Estimates, FittedEstimator, Queries
 from hybridroute.training.pool.head_graph import TOKENS

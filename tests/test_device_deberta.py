@@ -134,7 +134,7 @@ def exported() -> tuple[ScoringModule, bytes]:
 
 @pytest.mark.parametrize("tokens", [1, 2, 5, 18, LONGEST])
 def test_its_graph_gives_torchs_scores(exported: tuple[ScoringModule, bytes], tokens: int) -> None:
-    import onnxruntime as ort
+    from hybridroute.edge_runtime.onnx_runtime import ort
 
     scoring, graph = exported
     session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])

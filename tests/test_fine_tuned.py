@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 import torch
 from test_pool_train import plan, table
 from tiny_encoder import tiny_bert
 
 from hybridroute.edge_runtime.bundle import MODEL
+from hybridroute.edge_runtime.onnx_runtime import ort
 from hybridroute.training.fit import head_loss
 from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.pool.train import train_pool

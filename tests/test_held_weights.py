@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
+from hybridroute.edge_runtime.onnx_runtime import ort
 from hybridroute.training.held_weights import hold_in_int8
 from hybridroute.training.quantize import to_int8, weight_products
 

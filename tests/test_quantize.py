@@ -64,7 +64,7 @@ def graph() -> bytes:
 
 
 def outputs(model: bytes) -> np.ndarray:
-    import onnxruntime as ort
+    from hybridroute.edge_runtime.onnx_runtime import ort
 
     session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
     x = np.random.default_rng(1).normal(size=(5, 16)).astype(np.float32)

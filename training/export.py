@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-import onnxruntime as ort
 import torch
 
 from hybridroute.edge_runtime.errors import TrainingError
+from hybridroute.edge_runtime.onnx_runtime import ort
 from hybridroute.edge_runtime.onnx_scorer import ATTENTION_MASK, INPUT_IDS, SCORE
 from hybridroute.training.device_deberta import DeviceDeberta, device_form
 from hybridroute.training.router_model import ExportedModule
