@@ -50,6 +50,11 @@ class AnswerWatch:
         self._answering = False
         self._ended = False
 
+    @property
+    def usage(self) -> Usage | None:
+        """The token counts as the arm said them; None before that."""
+        return self._usage
+
     def first_token(self, decision: Decision) -> None:
         """The first token has come: from now on the decision's arm is the one that answers."""
         self._answering = True

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from hybridroute.decision import Decision
+from hybridroute.edge_runtime.chat import Usage
 from hybridroute.loop_threads import LoopThreads
 from hybridroute.responses import ChatCompletionChunk
 from hybridroute.stream import ChatStream
@@ -45,6 +46,11 @@ class AsyncChatStream(AsyncIterator[ChatCompletionChunk]):
     def first_token_ms(self) -> float | None:
         """Milliseconds to the first token, or None before it; see :class:`ChatStream`."""
         return self._stream.first_token_ms
+
+    @property
+    def usage(self) -> Usage | None:
+        """The token counts, once the arm has said them; see :class:`ChatStream`."""
+        return self._stream.usage
 
     def __aiter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
 from time import perf_counter
 from types import TracebackType
@@ -12,7 +12,7 @@ from typing import Self
 
 from hybridroute.attempts import Attempts
 from hybridroute.decision import Decision
-from hybridroute.edge_runtime.chat import ChatRequest, CompletionChunk
+from hybridroute.edge_runtime.chat import ChatRequest, CompletionChunk, Usage
 from hybridroute.edge_runtime.errors import ArmUnavailable, HybridRouteError
 from hybridroute.edge_runtime.protocols import Arm, ChunkStream, StoppableArm
 from hybridroute.edge_runtime.stop_signal import StopSignal
@@ -26,6 +26,8 @@ class ChatStream(Iterator[ChatCompletionChunk]):
     another may take over, and the Decision changes; after the first token the error is raised.
     Chunks that come before the first token (OpenAI's opening chunk holds only the role) are held
     back until it is there, so that no caller sees the opening of an answer that another arm gives.
+    A cloud's last chunk, of token counts and without choices, is handed over only to who asked for
+    it (``stream_options={"include_usage": True}``); ``usage`` has the counts either way.
 
     Closing the stream, leaving its ``with`` block or dropping it cancels the generation. Read it
     from one thread; close it from any.
@@ -43,6 +45,8 @@ class ChatStream(Iterator[ChatCompletionChunk]):
         self._closed = False
         self._stop = StopSignal()
         self._first_token_ms: float | None = None
+        asked = request.extra.get("stream_options")
+        self._shows_usage = isinstance(asked, Mapping) and bool(asked.get("include_usage"))
         attempts.watch.streamed = True
         # Neither refers to the stream, which is free to be dropped.
         self._finalizer = weakref.finalize(self, attempts.dropped)
@@ -61,6 +65,11 @@ class ChatStream(Iterator[ChatCompletionChunk]):
         """
         return self._first_token_ms
 
+    @property
+    def usage(self) -> Usage | None:
+        """The token counts, once the arm has said them: by the end of the stream, if at all."""
+        return self._attempts.watch.usage
+
     def __iter__(self) -> Self:
         return self
 
@@ -74,12 +83,19 @@ class ChatStream(Iterator[ChatCompletionChunk]):
         ConfigError
             If the client was closed before the stream was begun.
         """
+        while True:
+            chunk = self._next()
+            self._attempts.chunk(chunk)
+            if chunk.choices or self._shows_usage:
+                return ChatCompletionChunk.of(chunk, self.decision)
+
+    def _next(self) -> CompletionChunk:
         if self._closed:
             raise StopIteration
         try:
             if self._chunks is None:
                 self._begin()
-            chunk = self._held.popleft() if self._held else self._following()
+            return self._held.popleft() if self._held else self._following()
         except StopIteration:
             if not self._closed:
                 self._attempts.done()
@@ -95,8 +111,6 @@ class ChatStream(Iterator[ChatCompletionChunk]):
             self._attempts.ended(exc)
             self.close()
             raise
-        self._attempts.chunk(chunk)
-        return ChatCompletionChunk.of(chunk, self.decision)
 
     def close(self) -> None:
         """Cancel; further chunks never come. Safe to call twice and from another thread."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 from threading import Event, Thread
 from typing import Any
 
@@ -23,7 +24,7 @@ from sdk_fakes import (
 )
 
 from hybridroute.attempts import Attempts
-from hybridroute.edge_runtime.chat import ChatRequest
+from hybridroute.edge_runtime.chat import ChatRequest, CompletionChunk, Usage
 from hybridroute.edge_runtime.errors import (
     ArmError,
     ArmRefused,
@@ -40,11 +41,22 @@ REQUEST = ChatRequest(messages=tuple(user("0.9 easy")))
 DOWN = ArmUnavailable("connection refused", arm="edge")
 
 
-def _stream(*arms: FakeArm, check_open: Any = lambda: None) -> ChatStream:
+COUNTS = CompletionChunk(
+    id="s-1",
+    created=1,
+    model="m",
+    choices=(),
+    usage=Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5),
+)
+
+
+def _stream(
+    *arms: FakeArm, check_open: Any = lambda: None, request: ChatRequest = REQUEST
+) -> ChatStream:
     router = Router(scorer=FakeScorer(), manifest=manifest(), arms=(edge_arm(), cloud_arm()))
     active = ThresholdPolicy(router.manifest, ()).activate(Setting(threshold=0.5))
     decision = router.decide(REQUEST, active)
-    return ChatStream(Attempts(decision, arms, watch(REQUEST)), REQUEST, check_open=check_open)
+    return ChatStream(Attempts(decision, arms, watch(request)), request, check_open=check_open)
 
 
 def test_asks_nothing_before_the_first_chunk() -> None:
@@ -54,6 +66,16 @@ def test_asks_nothing_before_the_first_chunk() -> None:
     assert stream.first_token_ms is None
     assert next(stream).choices[0].delta.role == "assistant"
     assert arm.requests == [REQUEST]
+
+
+def test_a_chunk_of_counts_alone_is_for_those_who_asked() -> None:
+    stream = _stream(edge_arm(script=[*answer("a"), COUNTS]))
+    assert stream.usage is None
+    assert "".join(piece.choices[0].delta.content or "" for piece in stream) == "a"
+    assert stream.usage == COUNTS.usage
+    asked = replace(REQUEST, extra={"stream_options": {"include_usage": True}})
+    *_, last = _stream(edge_arm(script=[*answer("a"), COUNTS]), request=asked)
+    assert (last.choices, last.usage) == ((), COUNTS.usage)
 
 
 def test_hands_on_every_chunk_with_the_decision() -> None:

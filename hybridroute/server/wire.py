@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
 from starlette.types import Send
 
+from hybridroute.async_stream import AsyncChatStream
 from hybridroute.decision import Decision
-from hybridroute.edge_runtime.chat import Usage, plain
+from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import HybridRouteError
 from hybridroute.responses import ChatCompletion, ChatCompletionChunk, openai_body
 from hybridroute.server.api_errors import api_error_of
@@ -92,7 +92,6 @@ class StreamWriter:
         self._decision: Decision | None = None
         self._decision_json = b""
         self._last: ChatCompletionChunk | None = None
-        self._usage: Usage | None = None
 
     async def begin(self, decision: Decision) -> None:
         """Status and headers; from here on nothing but events can be said."""
@@ -110,29 +109,27 @@ class StreamWriter:
             }
         )
 
-    async def write_all(self, chunks: AsyncIterator[ChatCompletionChunk]) -> None:
+    async def write_all(self, stream: AsyncChatStream) -> None:
         """Every chunk, and the end. An arm's failure is an event, the last one."""
         try:
-            async for chunk in chunks:
+            async for chunk in stream:
                 await self.write(chunk)
         except HybridRouteError as exc:
             await self._put(event(api_error_of(exc).to_dict()), more=False)
             return
         if self._include_usage and self._last is not None:
-            await self._put(self._usage_event(self._last))
+            body = {**openai_body(self._last), "choices": [], "usage": plain(stream.usage)}
+            await self._put(self._with_decision(body, stream.decision))
         await self._put(DONE, more=False)
 
     async def write(self, chunk: ChatCompletionChunk) -> None:
-        """One chunk; a chunk of token counts alone is kept for the end."""
+        """One chunk; the token counts come at the end."""
         self._last = chunk
-        if chunk.usage is not None:
-            self._usage = chunk.usage
-        if chunk.choices:
-            body = openai_body(chunk)
-            body.pop("usage", None)
-            if self._include_usage:
-                body["usage"] = None
-            await self._put(self._with_decision(body, chunk.hybridroute))
+        body = openai_body(chunk)
+        body.pop("usage", None)
+        if self._include_usage:
+            body["usage"] = None
+        await self._put(self._with_decision(body, chunk.hybridroute))
 
     def _with_decision(self, body: dict[str, Any], decision: Decision) -> bytes:
         if decision is not self._decision:
@@ -141,10 +138,6 @@ class StreamWriter:
             self._decision_json = json_bytes(decision_body(decision))
         head = json_bytes(body)[:-1]
         return b"data: " + head + b',"hybridroute":' + self._decision_json + b"}\n\n"
-
-    def _usage_event(self, last: ChatCompletionChunk) -> bytes:
-        body = {**openai_body(last), "choices": [], "usage": plain(self._usage)}
-        return self._with_decision(body, last.hybridroute)
 
     async def _put(self, data: bytes, *, more: bool = True) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
