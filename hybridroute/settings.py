@@ -8,12 +8,21 @@ hold the variable's name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.settings_file import Layer, WrongValue, checked_value, read_file, type_of
+from hybridroute.settings_sections import (
+    SECTIONS,
+    CloudEndpoint,
+    ControllerSection,
+    EdgeSettings,
+    RouterSettings,
+    ServerSettings,
+    Settings,
+)
 
 FILE_NAME = "hybridroute.toml"
 FILE_VARIABLE = "HYBRIDROUTE_CONFIG"
@@ -29,144 +38,9 @@ _ONE_THING: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """Several ways to say one thing: a nearer layer that gives one replaces all, and their words."""
 
+_TRUTHS = {"true": True, "1": True, "false": False, "0": False}
+
 Section = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouterSettings:
-    """How queries are routed; see :class:`HybridClient` for each.
-
-    Parameters
-    ----------
-    bundle : str or None
-        The bundle's folder, or a packaged one's name (default, demo); None is the default.
-    dial, threshold, cost_advantage, max_drop : float or None
-        At most one; ``max_drop`` asks for a promise, see :class:`Promise`.
-    confidence : float or None
-        The promise's.
-    drop_kind : {"absolute", "relative", "gap"} or None
-        What ``max_drop`` is measured in.
-    arms : str or None
-        In place of [edge] and [cloud], for a bundle that routes among several: written as ``--arm``
-        takes them, separated by spaces.
-    model_memory_mb : int or None
-        The most that the loaded local models of ``arms`` may take; the longest unused goes.
-    mode : {"auto", "only_on_device", "only_in_cloud", "prefer_on_device", "prefer_in_cloud"}
-    threads : int
-        Threads of one routing decision.
-    out_of_scope_arm : str or None
-        By default the cloud, or the best single arm of a pool.
-    exploration : float
-        The share of queries for an arm drawn at random.
-    """
-
-    bundle: str | None = None
-    dial: float | None = None
-    threshold: float | None = None
-    cost_advantage: float | None = None
-    max_drop: float | None = None
-    confidence: float | None = None
-    drop_kind: str | None = None
-    arms: str | None = None
-    model_memory_mb: int | None = None
-    mode: str = "auto"
-    threads: int = 2
-    out_of_scope_arm: str | None = None
-    exploration: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EdgeSettings:
-    """The small model: a registered name or a GGUF path, its engine, threads and context.
-
-    None leaves the choice to :class:`LlamaArm`.
-    """
-
-    model: str | None = None
-    engine: str | None = None
-    threads: int | None = None
-    context_tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloudEndpoint:
-    """The large model: an endpoint, the model's name and the name of the key's variable.
-
-    None leaves the choice to :class:`CloudSettings`. There is a cloud once ``model`` is set.
-    """
-
-    base_url: str | None = None
-    model: str | None = None
-    api_key_env: str | None = None
-    connect_timeout_s: float | None = None
-    chunk_timeout_s: float | None = None
-    total_timeout_s: float | None = None
-    price_in_usd_per_million: float | None = None
-    price_out_usd_per_million: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerSettings:
-    """Where ``serve`` listens and how much it takes; None leaves it to :class:`ServerOptions`.
-
-    ``key_env`` is the name of the variable that holds the callers' key; ``cors_origin`` holds web
-    origins, separated by spaces; ``log`` is the decision log's file.
-    """
-
-    host: str | None = None
-    port: int | None = None
-    key_env: str | None = None
-    cors_origin: str | None = None
-    max_body_bytes: int | None = None
-    max_answer_tokens: int | None = None
-    max_requests: int | None = None
-    drain_s: float | None = None
-    log: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControllerSection:
-    """What moves the dial, if anything does: off until one of the targets is given.
-
-    The targets are ``usd_per_hour`` (:class:`Budget`), ``cloud_requests`` in every
-    ``cloud_requests_window_s`` seconds (:class:`Quota`), ``cloud_share`` (:class:`Share`) and
-    ``p95_ms`` (:class:`Latency`), one at most. For the rest see :class:`ControllerSettings`.
-    """
-
-    usd_per_hour: float | None = None
-    cloud_requests: float | None = None
-    cloud_requests_window_s: float | None = None
-    cloud_share: float | None = None
-    p95_ms: float | None = None
-    lowest: float | None = None
-    highest: float | None = None
-    max_step: float | None = None
-    min_step: float | None = None
-    every_s: float | None = None
-    min_answers: int | None = None
-    window_s: float | None = None
-    band: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Everything, with the file it was read from, if there was one."""
-
-    router: RouterSettings = field(default_factory=RouterSettings)
-    edge: EdgeSettings = field(default_factory=EdgeSettings)
-    cloud: CloudEndpoint = field(default_factory=CloudEndpoint)
-    server: ServerSettings = field(default_factory=ServerSettings)
-    controller: ControllerSection = field(default_factory=ControllerSection)
-    file: Path | None = None
-
-
-SECTIONS: dict[str, type] = {
-    "router": RouterSettings,
-    "edge": EdgeSettings,
-    "cloud": CloudEndpoint,
-    "server": ServerSettings,
-    "controller": ControllerSection,
-}
 
 
 def load_settings(
@@ -242,7 +116,7 @@ def find_file(environ: Mapping[str, str], folder: Path) -> Path | None:
     Raises
     ------
     ConfigError
-        If the variable names no file.
+        If the variable names no file, or something else has the file's name.
     """
     named = environ.get(FILE_VARIABLE)
     if named:
@@ -253,7 +127,13 @@ def find_file(environ: Mapping[str, str], folder: Path) -> Path | None:
             )
         return file
     file = folder / FILE_NAME
-    return file if file.is_file() else None
+    if file.is_file():
+        return file
+    if file.exists() or file.is_symlink():  # a folder, or a link that leads nowhere
+        raise ConfigError(
+            f"{file} is not a file; take it away, or name the file in {FILE_VARIABLE}"
+        )
+    return None
 
 
 def _from_file(file: Path) -> Layer:
@@ -294,6 +174,10 @@ def _from_flags(flags: Mapping[str, Section]) -> Layer:
 def _parsed(variable: str, wanted: type, text: str) -> Any:
     if wanted is str:
         return text
+    if wanted is bool:
+        if (said := text.lower()) not in _TRUTHS:
+            raise ConfigError(f"{variable} is {text!r}; give true or false")
+        return _TRUTHS[said]
     try:
         return wanted(text)
     except ValueError as exc:

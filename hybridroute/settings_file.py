@@ -10,7 +10,7 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 _SECRETS = ("key", "api_key", "token", "secret", "password")
-_KINDS = {str: "text", int: "a whole number", float: "a number"}
+_KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _TABLE = re.compile(r"\s*\[\s*([\w.\"'-]+)\s*\]")
 

@@ -17,7 +17,7 @@ from hybridroute.server.app import make_app
 from hybridroute.server.live import Serving
 from hybridroute.server.options import ServerOptions
 from hybridroute.server.run import listen, url_of
-from hybridroute.settings import Settings
+from hybridroute.settings_sections import Settings
 
 
 def serving(

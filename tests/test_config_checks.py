@@ -13,11 +13,11 @@ from cli_run import run
 
 from hybridroute.cli.config import schema_text
 from hybridroute.cli.config_checks import ConfigReport, examine_config
-from hybridroute.settings import SECTIONS
 from hybridroute.settings_file import type_of
+from hybridroute.settings_sections import SECTIONS
 
 SCHEMA: dict[str, Any] = json.loads(schema_text())
-TYPES = {str: "string", int: "integer", float: "number"}
+TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 GOOD = """\
 [router]
 dial = 0.7

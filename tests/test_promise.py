@@ -16,7 +16,7 @@ from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.edge_runtime.promises import DialBounds, KeptPromise, Promises
 from hybridroute.promise import Promise, promise_from
 from hybridroute.setting import Setting
-from hybridroute.settings import RouterSettings
+from hybridroute.settings_sections import RouterSettings
 from hybridroute.threshold_policy import ThresholdPolicy
 
 PAIR = (EDGE_MODEL, CLOUD_MODEL)

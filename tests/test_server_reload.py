@@ -15,7 +15,7 @@ from hybridroute.policy import ActiveSetting
 from hybridroute.server.api_errors import ApiError
 from hybridroute.server.live import Live, Serving
 from hybridroute.setting import Setting
-from hybridroute.settings import EdgeSettings, ServerSettings, Settings
+from hybridroute.settings_sections import EdgeSettings, ServerSettings, Settings
 
 HARD = "0.05 hard"
 OTHER = Settings(edge=EdgeSettings(model="other"))

@@ -3,7 +3,8 @@
 import pytest
 
 from hybridroute.edge_runtime.errors import ConfigError
-from hybridroute.settings import Settings, load_settings, unknown_variables
+from hybridroute.settings import load_settings, unknown_variables
+from hybridroute.settings_sections import Settings
 
 
 def load(folder, text=None, environ=None, **flags):
@@ -75,6 +76,7 @@ def test_the_file_may_be_named_by_a_variable(tmp_path):
         ("[router]\ndial = 'high'\n", r"router\.dial is str 'high'; give a number"),
         ("[router]\nthreads = true\n", r"router\.threads is bool True; give a whole number"),
         ("[router]\nthreads = 1.5\n", r"router\.threads is float 1\.5; give a whole number"),
+        ("[cloud]\ntools = 1\n", r"cloud\.tools is int 1; give true or false"),
         ("[routes]\n", "is not a section"),
         ("[router\n", r"hybridroute\.toml:1: it is not valid TOML"),
     ],
@@ -99,6 +101,29 @@ def test_a_variable_of_a_wrong_type_is_named(tmp_path, text, said):
         return
     with pytest.raises(ConfigError, match=f"HYBRIDROUTE_ROUTER_DIAL is 'x'; give {said}"):
         load(tmp_path, environ=environ)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), ("True", True), ("1", True), ("false", False), ("0", False)]
+)
+def test_a_variable_says_true_or_false_in_words_or_digits(tmp_path, text, value):
+    environ = {"HYBRIDROUTE_CLOUD_STREAM_USAGE": text}
+    assert load(tmp_path, "[cloud]\nimages = false\n", environ).cloud.stream_usage is value
+    assert load(tmp_path).cloud.images is False
+    with pytest.raises(ConfigError, match="CLOUD_STREAM_USAGE is 'yes'; give true or false"):
+        load(tmp_path, environ={"HYBRIDROUTE_CLOUD_STREAM_USAGE": "yes"})
+
+
+def test_a_folder_of_the_files_name_is_refused(tmp_path):
+    (tmp_path / "hybridroute.toml").mkdir()
+    with pytest.raises(ConfigError, match=r"hybridroute\.toml is not a file; take it away"):
+        load(tmp_path)
+
+
+def test_a_link_that_leads_nowhere_is_refused(tmp_path):
+    (tmp_path / "hybridroute.toml").symlink_to(tmp_path / "gone.toml")
+    with pytest.raises(ConfigError, match=r"hybridroute\.toml is not a file; take it away"):
+        load(tmp_path)
 
 
 def test_variables_that_set_nothing_are_found(tmp_path):

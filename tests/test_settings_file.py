@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hybridroute.settings import SECTIONS
 from hybridroute.settings_file import Wrong, line_of, read_file
+from hybridroute.settings_sections import SECTIONS
 
 TEXT = """\
 # a comment with dial = 1

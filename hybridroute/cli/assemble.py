@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from hybridroute.edge_runtime.errors import ArmRefused, ConfigError
-from hybridroute.settings import RouterSettings, Settings, load_settings, variable_of
+from hybridroute.cli.unconfigured_arm import UnconfiguredArm
+from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.settings import load_settings, variable_of
+from hybridroute.settings_sections import RouterSettings, Settings
 
 if TYPE_CHECKING:
     from hybridroute.client import HybridClient
@@ -18,19 +20,10 @@ if TYPE_CHECKING:
     from hybridroute.controller import ControllerSettings
     from hybridroute.decision import Mode
     from hybridroute.edge_runtime.bundle import Bundle
-    from hybridroute.edge_runtime.chat import ChatRequest, Message
+    from hybridroute.edge_runtime.chat import Message
     from hybridroute.edge_runtime.llama_arm import LlamaArm
-    from hybridroute.edge_runtime.protocols import Arm, Capabilities, Place
+    from hybridroute.edge_runtime.protocols import Arm
     from hybridroute.promise import Promise
-
-_PASSED_ON = (
-    "api_key_env",
-    "connect_timeout_s",
-    "chunk_timeout_s",
-    "total_timeout_s",
-    "price_in_usd_per_million",
-    "price_out_usd_per_million",
-)
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
@@ -72,8 +65,9 @@ def cloud_of(settings: Settings) -> CloudSettings | None:
                 f"{variable_of('cloud', 'model')} or cloud.model"
             )
         return None
-    named = {name: getattr(cloud, name) for name in _PASSED_ON if getattr(cloud, name) is not None}
-    return CloudSettings(base_url=cloud.base_url or DEFAULT_BASE_URL, model=cloud.model, **named)
+    names = {item.name for item in fields(cloud)} - {"base_url", "model"}
+    said = {name: value for name in names if (value := getattr(cloud, name)) is not None}
+    return CloudSettings(base_url=cloud.base_url or DEFAULT_BASE_URL, model=cloud.model, **said)
 
 
 def controller_of(settings: Settings) -> ControllerSettings | None:
@@ -166,7 +160,7 @@ def _pair(
     if mode == "only_on_device":
         return edge, None
     cloud = cloud_of(settings)
-    return edge, unconfigured_cloud() if cloud is None and only_decides else cloud
+    return edge, UnconfiguredArm() if cloud is None and only_decides else cloud
 
 
 def _pool_arms(
@@ -190,7 +184,7 @@ def _pool_arms(
             f"this bundle routes among {', '.join(arm.name for arm in pool.arms)}; say what they "
             "are with --arm NAME=MODEL, once for each, or as router.arms in hybridroute.toml"
         )
-    return [replace(unconfigured_cloud(), name=arm.name, model=arm.model) for arm in pool.arms]
+    return [UnconfiguredArm(name=arm.name, model=arm.model) for arm in pool.arms]
 
 
 def dial_of(router: RouterSettings) -> float | Promise | None:
@@ -207,44 +201,6 @@ def dial_of(router: RouterSettings) -> float | Promise | None:
     if promise is not None and router.dial is not None:
         raise ConfigError("dial and max_drop are two ways to say one thing; give one of them")
     return router.dial if promise is None else promise
-
-
-def unconfigured_cloud() -> UnconfiguredCloud:
-    """A cloud arm to decide for, where none is configured."""
-    from hybridroute.edge_runtime.protocols import Capabilities
-
-    can = Capabilities(tools=True, json_mode=True, images=True, logit_bias=True, web_search=True)
-    return UnconfiguredCloud(capabilities=can)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnconfiguredCloud:
-    """An arm that can be chosen and not asked."""
-
-    capabilities: Capabilities
-    name: str = "cloud"
-    model: str = "none configured"
-    place: Place = "cloud"
-
-    def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Nothing is limited, so nothing is counted."""
-        return 0 * len(messages)
-
-    def complete(self, request: ChatRequest) -> NoReturn:
-        """Refuse."""
-        raise ArmRefused(
-            f"no {self.name} is configured for {len(request.messages)} messages", arm=self.name
-        )
-
-    def stream(self, request: ChatRequest) -> NoReturn:
-        """Refuse."""
-        self.complete(request)
-
-    def warm_up(self) -> None:
-        """Nothing to load."""
-
-    def close(self) -> None:
-        """Nothing to free."""
 
 
 def messages_of(query: str, system: str | None = None) -> list[Message]:

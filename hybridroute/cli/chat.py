@@ -13,7 +13,7 @@ from hybridroute.edge_runtime.errors import ConfigError, HybridRouteError, NoCap
 if TYPE_CHECKING:
     from hybridroute.cli.conversation import Conversation, Turn
     from hybridroute.decision import Decision
-    from hybridroute.settings import Settings
+    from hybridroute.settings_sections import Settings
 
 _COLOURS = {"edge": "green", "cloud": "cyan"}
 

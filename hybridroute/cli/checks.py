@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hybridroute.cloud import CloudArm
     from hybridroute.edge_runtime.bundle import Bundle
     from hybridroute.edge_runtime.protocols import Arm
-    from hybridroute.settings import Settings
+    from hybridroute.settings_sections import Settings
 
 Status = Literal["ok", "warning", "error"]
 

@@ -14,17 +14,9 @@ from hybridroute.cli.serve import server_options
 from hybridroute.edge_runtime.errors import ConfigError, HybridRouteError
 from hybridroute.modes import checked_mode
 from hybridroute.setting import setting_from
-from hybridroute.settings import (
-    SECTIONS,
-    CloudEndpoint,
-    EdgeSettings,
-    Settings,
-    combined,
-    from_environ,
-    unknown_variables,
-    variable_of,
-)
+from hybridroute.settings import combined, from_environ, unknown_variables, variable_of
 from hybridroute.settings_file import Layer, line_of, read_file
+from hybridroute.settings_sections import SECTIONS, CloudEndpoint, EdgeSettings, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hybridroute.demo.queries import Query
     from hybridroute.demo.session import Split
     from hybridroute.edge_runtime.llama_arm import LlamaArm
-    from hybridroute.settings import Settings
+    from hybridroute.settings_sections import Settings
 
 _TERMS = (
     "Gemma's package is a third party's repackaging; the model is under Gemma's terms, "

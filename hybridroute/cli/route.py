@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hybridroute.client import HybridClient
     from hybridroute.decision import Decision
     from hybridroute.edge_runtime.chat import Message
-    from hybridroute.settings import Settings
+    from hybridroute.settings_sections import Settings
 
 
 def route(
@@ -39,7 +39,8 @@ def route(
     cloud_key_env: options.CloudKeyEnv = None,
 ) -> None:
     """Say which arm would answer a query, and why. No model is called; no key is needed."""
-    from hybridroute.cli.assemble import UnconfiguredCloud, client_of, messages_of, settings_of
+    from hybridroute.cli.assemble import client_of, messages_of, settings_of
+    from hybridroute.cli.unconfigured_arm import UnconfiguredArm
 
     flags = options.as_flags(
         mode=mode,
@@ -64,7 +65,7 @@ def route(
         if json:
             print_json({**body, "cloud_configured": settings.cloud.model is not None})
             return
-        if any(isinstance(arm, UnconfiguredCloud) for arm in client.arms):
+        if any(isinstance(arm, UnconfiguredArm) for arm in client.arms):
             is_pair = client.bundle.manifest.pool is None
             missing = "No cloud is" if is_pair else "The bundle's arms are not"
             picked = f"the router picks {decision.arm}: {decision.because()}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hybridroute.edge_runtime.protocols import Arm
     from hybridroute.server.live import Serving
     from hybridroute.server.options import ServerOptions
-    from hybridroute.settings import ServerSettings, Settings
+    from hybridroute.settings_sections import ServerSettings, Settings
 
 _POSITIVE = within(0, low_in=False, high_in=False)
 _HOLD = "Let a controller turn the dial to hold (give one)"
@@ -198,7 +198,7 @@ def _check_sections(settings: Settings) -> None:
         If a value is out of range.
     """
     from hybridroute.cli.assemble import cloud_of, edge_of
-    from hybridroute.settings import CloudEndpoint
+    from hybridroute.settings_sections import CloudEndpoint
 
     server_options(settings.server)
     edge_of(settings)

@@ -16,7 +16,8 @@ from hybridroute.edge_runtime.errors import BundleError, HybridRouteError, Scori
 from hybridroute.edge_runtime.protocols import Arm
 from hybridroute.server.api_errors import ApiError
 from hybridroute.setting import Setting
-from hybridroute.settings import AMOUNTS, PROMISE_WORDS, ServerSettings, Settings
+from hybridroute.settings import AMOUNTS, PROMISE_WORDS
+from hybridroute.settings_sections import ServerSettings, Settings
 
 _log = logging.getLogger(__name__)
 
