@@ -55,8 +55,9 @@ def measure_exports(table: OutcomeTable, edge: str, cloud: str) -> Report:
     from hybridroute.training.candidates import attempts
     from hybridroute.training.fit_config import FitConfig
     from hybridroute.training.frozen_fit import FrozenFit
-    from hybridroute.training.pipeline import TrainingPlan, line_of
+    from hybridroute.training.pipeline import line_of
     from hybridroute.training.targets import targets_of
+    from hybridroute.training.training_plan import TrainingPlan
 
     config = FitConfig(fit="ridge", label="det", max_tokens=96)
     plan = TrainingPlan(

@@ -14,8 +14,9 @@ from pathlib import Path
 from hybridroute import HybridRouteError
 from hybridroute.training.evaluate_pair import evaluate_bundle
 from hybridroute.training.fit_config import FitConfig
-from hybridroute.training.pipeline import TrainingPlan, train
+from hybridroute.training.pipeline import train
 from hybridroute.training.readers import read_outcomes
+from hybridroute.training.training_plan import TrainingPlan
 
 ROWS = 120
 

@@ -33,8 +33,9 @@ from hybridroute.training.fit_seeds import SelectionRows, fit_seeds, new_model
 from hybridroute.training.labels import labels_at
 from hybridroute.training.metrics import ece
 from hybridroute.training.pair_split import split_pair
-from hybridroute.training.pipeline import Trained, TrainingPlan, train
+from hybridroute.training.pipeline import Trained, train
 from hybridroute.training.targets import QualityScale, targets_of
+from hybridroute.training.training_plan import TrainingPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,20 +256,6 @@ def test_what_the_data_or_encoder_cannot_give_is_said_before_the_fit(
     foreign = tiny_deberta(tmp_path / "foreign", vocabulary=20)
     with pytest.raises(TrainingError, match="do not belong together"):
         train(tiny_plan(outcomes(60), tiny_config(foreign), tmp_path))
-
-
-def test_a_plans_choices_are_checked(encoder: Path, tmp_path: Path) -> None:
-    for changes, said in (
-        ({"seeds": ()}, "give one or more"),
-        ({"seeds": (1, 1)}, "different ones"),
-        ({"seeds": (1, -2)}, "seed -2 is negative"),
-        ({"split_seed": -1}, "seed -1 is negative"),
-        ({"work": tmp_path / "bundle" / "work"}, "lies in"),
-        ({"refit": True, "select": True}, "no rows to select by"),
-        ({"refit": True, "seeds": (1, 2)}, "no rows to select by"),
-    ):
-        with pytest.raises(ConfigError, match=said):
-            tiny_plan(outcomes(20), tiny_config(encoder), tmp_path, **changes)
 
 
 def test_no_seeds_at_all(encoder: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tiny_encoder import CLOUD, EDGE, outcomes, tiny_bert, tiny_config, tiny_other, tiny_plan
 
 from hybridroute.edge_runtime.bundle import CARD, MODEL
-from hybridroute.edge_runtime.errors import BundleError, ConfigError, TrainingError
+from hybridroute.edge_runtime.errors import BundleError, TrainingError
 from hybridroute.router_source import open_bundle
 from hybridroute.training import candidates, selection
 from hybridroute.training.candidates import Line, attempts
@@ -17,7 +17,8 @@ from hybridroute.training.curve import curve_of
 from hybridroute.training.metrics import area_over_random
 from hybridroute.training.pair_split import split_pair, with_selection_fitted
 from hybridroute.training.parity import APGR_ROWS
-from hybridroute.training.pipeline import Trained, TrainingPlan, train
+from hybridroute.training.pipeline import Trained, train
+from hybridroute.training.training_plan import TrainingPlan
 
 KINDS = ("ridge", "logistic", "knn", "deberta")
 
@@ -145,18 +146,6 @@ def test_kinds_labels_heads_and_seeds_are_each_with_each(encoder: Path, tmp_path
     ]
 
 
-def test_several_candidates_need_select(encoder: Path, tmp_path: Path) -> None:
-    for changes in (
-        {"fits": ("ridge", "knn")},
-        {"labels": ("det", "prob")},
-        {"heads": ("label", "arms")},
-    ):
-        with pytest.raises(ConfigError, match="give --select"):
-            tiny_plan(outcomes(20), tiny_config(encoder), tmp_path, **changes)
-    with pytest.raises(ConfigError, match="give each once"):
-        tiny_plan(outcomes(20), tiny_config(encoder), tmp_path, fits=("knn", "knn"), select=True)
-
-
 def test_every_candidate_is_kept_where_it_is_asked_for(encoder: Path, tmp_path: Path) -> None:
     config = tiny_config(encoder, neighbours=20)
     asked = {"fits": ("logistic", "ridge"), "labels": ("det", "prob"), "select": True}
@@ -186,16 +175,6 @@ def test_a_candidate_that_could_not_be_kept_is_refused_before_the_fit(
     plan = tiny_plan(outcomes(160), tiny_config(encoder), tmp_path, select=True, **asked)
     with pytest.raises(BundleError, match="ridge exists and is not a bundle"):
         train(plan)
-    with pytest.raises(ConfigError, match="give --select too"):
-        tiny_plan(outcomes(160), tiny_config(encoder), tmp_path, keep_candidates=tmp_path / "all")
-    with pytest.raises(ConfigError, match="candidates' folder .* lies in"):
-        tiny_plan(
-            outcomes(160),
-            tiny_config(encoder),
-            tmp_path,
-            select=True,
-            keep_candidates=tmp_path / "bundle" / "all",
-        )
 
 
 def test_parity_is_checked_on_each_row_once() -> None:

@@ -25,7 +25,7 @@ from transformers import (
 
 from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
-from hybridroute.training.pipeline import TrainingPlan
+from hybridroute.training.training_plan import TrainingPlan
 
 EDGE, CLOUD = "small", "large"
 EASY, HARD = "greet", "prove"

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,9 +23,7 @@ from hybridroute.training.parity import APGR_ROWS
 from hybridroute.training.router_model import ScoringNetwork
 from hybridroute.training.score_map import ScoreMap, fit_score_map
 from hybridroute.training.targets import QualityScale, Targets, targets_of
-
-if TYPE_CHECKING:
-    from hybridroute.training.pipeline import TrainingPlan
+from hybridroute.training.training_plan import TrainingPlan
 
 _WITHOUT_LABEL = ("ridge", "knn")
 """They learn the gap: another label changes nothing."""

@@ -49,7 +49,7 @@ from hybridroute.training.train_choices import (
 
 if TYPE_CHECKING:
     from hybridroute.training.fit_config import Precision
-    from hybridroute.training.pipeline import TrainingPlan
+    from hybridroute.training.training_plan import TrainingPlan
 
 
 _DEFAULT = FitConfig()
@@ -180,7 +180,7 @@ def train(
         words = CardWords(name, source, licence)
         run_pool(asked, words, table, config, out, work=work or _beside(out), json=json)
         return
-    from hybridroute.training.pipeline import TrainingPlan
+    from hybridroute.training.training_plan import TrainingPlan
 
     plan = TrainingPlan(
         outcomes=table,

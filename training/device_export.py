@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
 from hybridroute.training.batches import collate, fit_rows, scoring_batches
 from hybridroute.training.export import to_onnx
+from hybridroute.training.fit_config import WeightKind
 from hybridroute.training.held_weights import hold_in_int8
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.parity import FP32, INT8, STEPPED, Parity, parity_of, parity_texts
@@ -24,7 +24,6 @@ from hybridroute.training.score_map import ScoreMap
 
 logger = logging.getLogger(__name__)
 
-WeightKind = Literal["int8", "fp32"]
 PARITY_TEXTS = 1000
 _PROBE_TEXTS = 100
 _SURE = 95.0

@@ -13,6 +13,8 @@ PoolingKind = Literal["mean", "first"]
 LabelKind = Literal["det", "prob", "trans"]
 Precision = Literal["fp32", "bf16"]
 FitKind = Literal["deberta", "ridge", "logistic", "knn"]
+WeightKind = Literal["int8", "fp32"]
+"""Of the exported graph."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -32,9 +32,7 @@ from hybridroute.training.promise.bundle_rows import paired_rows
 from hybridroute.training.promise.outcomes import QualityRange
 from hybridroute.training.promise.table import promise_table
 from hybridroute.training.rows_seen import CALIBRATION_HASHES
-
-if TYPE_CHECKING:
-    from hybridroute.training.pipeline import TrainingPlan
+from hybridroute.training.training_plan import TrainingPlan
 
 UNKNOWN_TOKEN_LIMIT = 0.3
 """A query with a larger share of unknown tokens is out of scope: the router cannot read it."""

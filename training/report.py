@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.training.curve import curve_of
@@ -11,9 +11,7 @@ from hybridroute.training.evaluate_pair import Embedded, against_baselines, eval
 from hybridroute.training.metrics import pgr_undefined
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.pair_split import PairSplit
-
-if TYPE_CHECKING:
-    from hybridroute.training.pipeline import TrainingPlan
+from hybridroute.training.training_plan import TrainingPlan
 
 
 def report_on(bundle: Bundle, plan: TrainingPlan, split: PairSplit) -> dict[str, Any]:
