@@ -306,7 +306,6 @@ class TestHouse:
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
-            (["--dial", "0.5", "--threshold", "0.5"], "give one of dial, threshold"),
             (["--bundle", "nowhere"], "a packaged one's name: default, demo"),
             (["--cloud-url", "https://h/v1"], "has a base_url and no model"),
         ],

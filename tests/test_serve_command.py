@@ -304,5 +304,6 @@ def test_a_controller_is_configured_andreloaded(tmp_path: Path, bundle: Path) ->
             reloaded(served, ok=True)
             held = requests.get(served.url + "/v1/hybridroute/dial", timeout=20).json()
             assert held["controller"] is None
-    refused = run("serve", "--port", "0", "--p95-ms", "9", "--cloud-share", "0.1", cwd=tmp_path)
+    file.write_text(plain + "[controller]\np95_ms = 9\ncloud_share = 0.1\n", encoding="utf-8")
+    refused = run("serve", "--port", "0", cwd=tmp_path)
     assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)

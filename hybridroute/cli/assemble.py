@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybridroute.cli.unconfigured_arm import UnconfiguredArm
+from hybridroute.cli.usage import check_promise_words, check_router_flags
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.settings import load_settings, variable_of
 from hybridroute.settings_sections import RouterSettings, Settings
@@ -29,6 +30,21 @@ DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 
 def settings_of(flags: Mapping[str, Mapping[str, Any]]) -> Settings:
+    """The settings of a command that begins: as :func:`read_settings`, with its usage checked.
+
+    Raises
+    ------
+    typer.BadParameter
+        If the flags are wrong whatever the file and the environment say.
+    """
+    router = flags.get("router", {})
+    check_router_flags(router)
+    settings = read_settings(flags)
+    check_promise_words(router, settings.router.max_drop)
+    return settings
+
+
+def read_settings(flags: Mapping[str, Mapping[str, Any]]) -> Settings:
     """The settings, from flags, this process's environment and the current folder's file."""
     return load_settings(flags, environ=os.environ, folder=Path.cwd())
 

@@ -83,10 +83,10 @@ class Health:
 
 def examine(flags: Mapping[str, Mapping[str, Any]]) -> Health:
     """Run every check. A failing one is a finding, never an error."""
-    from hybridroute.cli.assemble import settings_of
+    from hybridroute.cli.assemble import read_settings
 
     try:
-        settings = settings_of(flags)
+        settings = read_settings(flags)
     except HybridRouteError as exc:
         wrong = Finding(name="settings", status="error", found=str(exc))
         return Health(findings=(_versions(), wrong), routes=False, arms=())

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hybridroute.cli import options
+from hybridroute.cli.expected_words import expected_line
 from hybridroute.cli.output import print_json, printable
 from hybridroute.cli.ranges import within
+from hybridroute.cli.usage import check_one, check_promise_words
 from hybridroute.edge_runtime.errors import ArmUnavailable, ConfigError
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ def dial(
     from hybridroute.setting import Setting, setting_from
     from hybridroute.settings import load_settings
 
+    amounts = {"VALUE": value, "--threshold": threshold, "--cost-advantage": cost_advantage}
+    check_one({**amounts, "--max-drop": max_drop})
+    check_promise_words({"confidence": confidence, "drop_kind": drop_kind}, max_drop)
     flags = {"server": {"port": port, "key_env": key_env}}
     server = load_settings(flags, environ=os.environ, folder=Path.cwd()).server
     promise = promise_from(max_drop, confidence, None if drop_kind is None else drop_kind.value)
@@ -93,20 +98,7 @@ def _said(setting: Setting) -> dict[str, Any]:
 
 
 def _sentence(body: dict[str, Any]) -> str:
-    said, expected = body["setting"], body["expectation"]
-    parts = [
-        f"{said['kind'].replace('_', ' ')} {said['value']:g}, threshold {body['threshold']:.3f}"
-    ]
-    if expected["cost_advantage"] is not None:
-        parts.append(f"about {expected['cost_advantage']:.0%} of queries stay on the edge")
-    promise = expected["promise"]
-    if promise is not None:
-        parts.append(
-            f"drop {promise['drop']:+.4f}, at most {promise['drop_bound']:.4f} with "
-            f"{promise['confidence']:g} confidence ({promise['kind']}, {promise['n']} outcomes)"
-        )
-    elif expected["quality_drop"] is not None:
-        parts.append(f"expected quality drop {expected['quality_drop']:+.3f}")
-    elif expected["reason"]:
-        parts.append(expected["reason"])
-    return "; ".join(parts)
+    said, threshold = body["setting"], body["threshold"]
+    setting = f"{said['kind'].replace('_', ' ')} {said['value']:g}"
+    at = "" if threshold is None else f", threshold {threshold:.3f}"
+    return f"{setting}{at}; {expected_line(body['expectation'])}"

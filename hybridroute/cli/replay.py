@@ -9,6 +9,7 @@ import typer
 
 from hybridroute.cli import options
 from hybridroute.cli.output import console, print_json
+from hybridroute.cli.usage import check_one, check_promise_words
 
 if TYPE_CHECKING:
     from hybridroute.replay import Replay
@@ -36,6 +37,9 @@ def replay(
     from hybridroute.router_source import open_pair_bundle
     from hybridroute.setting import Setting
 
+    amounts = {"--dial": dial, "--threshold": threshold, "--cost-advantage": cost_advantage}
+    check_one({**amounts, "--max-drop": max_drop}, is_needed=True)
+    check_promise_words({"confidence": confidence, "drop_kind": drop_kind}, max_drop)
     setting = Setting(
         dial=dial,
         threshold=threshold,

@@ -10,6 +10,7 @@ import typer
 from hybridroute.cli import options
 from hybridroute.cli.output import print_json, say
 from hybridroute.cli.ranges import within
+from hybridroute.cli.usage import check_one, flag_of
 from hybridroute.edge_runtime.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ def serve(
         "cloud_share": cloud_share,
         "p95_ms": p95_ms,
     }
+    check_one({flag_of(name): value for name, value in controller.items()})
     require_server()
     flags = {**models, "server": server, "controller": controller}
     _serve(flags, json=json, log_json=log_json)
@@ -176,9 +178,9 @@ class _Again:
         self._flags, self._file = flags, file
 
     def serving(self) -> Serving:
-        from hybridroute.cli.assemble import settings_of
+        from hybridroute.cli.assemble import read_settings
 
-        settings = settings_of(self._flags)
+        settings = read_settings(self._flags)
         if self._file is not None and settings.file is None:
             raise ConfigError(
                 f"{self._file} is gone; put it back, or restart the server to do without it"
