@@ -12,11 +12,11 @@ from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD
 from hybridroute.promise import Promise
 
-SettingKind = Literal["dial", "threshold", "cost_advantage", "cost_weight", "budget_usd", "promise"]
+AmountKind = Literal["dial", "threshold", "cost_advantage", "cost_weight", "budget_usd"]
+"""What is said by a number."""
+SettingKind = AmountKind | Literal["promise"]
 
-_HIGHEST: dict[
-    Literal["dial", "threshold", "cost_advantage", "cost_weight", "budget_usd"], float
-] = {
+_HIGHEST: dict[AmountKind, float] = {
     "dial": 1.0,
     "threshold": ALL_CLOUD_THRESHOLD,
     "cost_advantage": 1.0,
@@ -117,6 +117,23 @@ def setting_from(
     if isinstance(dial, Promise):
         return Setting(promise=dial, threshold=threshold, cost_advantage=cost_advantage)
     return Setting(dial=dial, threshold=threshold, cost_advantage=cost_advantage)
+
+
+def setting_of(kind: AmountKind, value: float) -> Setting:
+    """The setting of that kind.
+
+    Raises
+    ------
+    ConfigError
+        If the number is out of range.
+    """
+    return Setting(
+        dial=value if kind == "dial" else None,
+        threshold=value if kind == "threshold" else None,
+        cost_advantage=value if kind == "cost_advantage" else None,
+        cost_weight=value if kind == "cost_weight" else None,
+        budget_usd=value if kind == "budget_usd" else None,
+    )
 
 
 def checked_setting(value: object) -> Setting:

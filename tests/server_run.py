@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import requests
 import uvicorn
+from pool_fakes import pool_arms, pool_bundle
 from sdk_fakes import bundle as fake_bundle
 from sdk_fakes import cloud_arm, edge_arm
 
@@ -36,6 +37,18 @@ def serving(
         models=tuple(arms),
         missing=missing,
         unable=unable or {},
+    )
+
+
+def pool_serving() -> Serving:
+    """A Serving over a pool of three fake arms."""
+    arms = pool_arms()
+    return Serving(
+        client=AsyncHybridClient(pool_bundle(), arms=arms),
+        settings=Settings(),
+        models=tuple((arm.name, arm.model) for arm in arms),
+        missing=(),
+        unable={},
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pool_fakes import pool_arms, pool_bundle
 from sdk_fakes import bundle, cloud_arm, edge_arm
 
 from hybridroute import HybridClient, Setting
@@ -43,9 +44,29 @@ def test_a_setting_is_turned(talk: Conversation, line: str, setting: Setting) ->
 
 def test_a_dial_tells_what_to_expect(talk: Conversation) -> None:
     said = obey("/dial 0.5", talk)
-    assert "40% of queries go to the cloud, mean quality 0.600, 0.150 below all-cloud" in said
+    assert "60% of queries stay on the edge, mean quality 0.600, 0.150 below all-cloud" in said
     assert obey("/dial", talk) == said
     assert "0.050 above all-cloud" in obey("/dial 1", talk)
+
+
+@pytest.mark.parametrize(
+    ("line", "setting"),
+    [
+        ("/dial 0.7", Setting(dial=0.7)),
+        ("/cost 0.6", Setting(cost_advantage=0.6)),
+        ("/budget 0.002", Setting(budget_usd=0.002)),
+        ("/weight 50", Setting(cost_weight=50.0)),
+    ],
+)
+def test_a_pool_is_turned_and_has_no_threshold(line: str, setting: Setting) -> None:
+    client = HybridClient(pool_bundle(), arms=pool_arms())
+    talk = Conversation(client, system=None, limits=Limits())
+    said = obey(line, talk)
+    assert client.setting == setting
+    assert said.startswith(f"{setting}: on average ")
+    assert "of what the dearest arm would cost is saved" in said
+    talk.ask("0.1 0.5 0.9 text", nothing)
+    assert "of what the dearest arm would cost is saved" in obey("/why", talk)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +109,7 @@ def test_why_explains_the_last_answer(talk: Conversation) -> None:
     assert said.startswith("cloud (large-1) answers because the score 0.250 is below the threshold")
     assert "estimates the chance that the edge's answer is as good" in said
     assert "threshold 0.450, from dial 0.5" in said
-    assert "on average 40% of queries go to the cloud" in said
+    assert "on average 60% of queries stay on the edge" in said
     assert "decided in" in said
 
 

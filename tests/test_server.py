@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 from sdk_fakes import CLOUD_MODEL, EDGE_MODEL, answer, bundle, calibration, cloud_arm, edge_arm
-from server_run import ServerRun, serving
+from server_run import ServerRun, pool_serving, serving
 
 from hybridroute.controller import ControllerSettings
 from hybridroute.controller_targets import Share
@@ -426,3 +426,28 @@ def test_a_controller_is_seen_at_the_dial_in_the_counts_and_in_the_log(
     assert f"hybridroute_dial {told['dial']}" in metrics
     assert "hybridroute_controller_measured 1.0" in metrics
     assert "1 of requests to the cloud is over 0.2" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "said", [{"dial": 0.6}, {"cost_advantage": 0.4}, {"budget_usd": 0.006}, {"cost_weight": 40.0}]
+)
+def test_a_pool_is_turned_by_any_of_its_settings(said: dict[str, float]) -> None:
+    with ServerRun(pool_serving()) as server:
+        turned = server.put("/v1/hybridroute/dial", said)
+        body = {"messages": [{"role": "user", "content": "0.1 0.5 0.9 x"}]}
+        answer = server.post(body).json()["hybridroute"]
+        own = server.post({**body, "cost_weight": 0.0}).json()["hybridroute"]
+        _check_document(server)
+    assert turned.status_code == 200
+    (kind,) = said
+    assert turned.json()["setting"] == {"kind": kind, "value": said[kind]}
+    assert turned.json()["expectation"]["cost_usd"] == pytest.approx(0.006)
+    assert (answer["setting_kind"], answer[kind], answer["threshold"]) == (kind, said[kind], None)
+    assert (own["setting_kind"], own["arm"]) == ("cost_weight", "big")
+
+
+def test_the_document_names_every_field_of_a_decision(server: ServerRun) -> None:
+    decision = server.ask(EASY).json()["hybridroute"]
+    document = server.get("/openapi.json").json()
+    named = document["components"]["schemas"]["Decision"]["properties"]
+    assert set(decision) == set(named)

@@ -7,17 +7,20 @@ from statistics import median
 from types import MappingProxyType
 
 from hybridroute.cli.conversation import Conversation, Turn
+from hybridroute.cli.expected_words import expected_line
+from hybridroute.decision import Decision
 from hybridroute.edge_runtime.errors import ConfigError
-from hybridroute.expectation import Expectation
 from hybridroute.modes import checked_mode
-from hybridroute.setting import Setting, SettingKind
+from hybridroute.setting import AmountKind, Setting, setting_of
 
 QUIT = ("/quit", "/exit")
 
 HELP = """\
 /dial 0.7        quality dial, 0 (all edge) to 1 (best); /dial alone shows what is in force
 /threshold 0.4   the edge answers if score >= threshold
-/cost 0.6        cost advantage: the share of queries for the edge
+/cost 0.6        cost advantage: the share of queries for the edge; of a pool, of money saved
+/budget 0.002    of a pool: the mean US dollars a query may cost
+/weight 50       of a pool: quality given up for a US dollar
 /mode NAME       auto, only_on_device, only_in_cloud, prefer_on_device, prefer_in_cloud
 /why             who gave the last answer, and why
 /stats           shares and times so far
@@ -43,44 +46,22 @@ def obey(line: str, talk: Conversation) -> str:
     return does(talk, rest.strip())
 
 
-def _set(kind: SettingKind) -> Callable[[Conversation, str], str]:
+def _set(kind: AmountKind) -> Callable[[Conversation, str], str]:
     def act(talk: Conversation, text: str) -> str:
         if text:
-            value = _number(kind, text)
-            talk.client.setting = Setting(
-                dial=value if kind == "dial" else None,
-                threshold=value if kind == "threshold" else None,
-                cost_advantage=value if kind == "cost_advantage" else None,
-            )
+            talk.client.setting = setting_of(kind, _number(kind, text))
         client = talk.client
-        return f"{client.setting}, threshold {client.threshold:.3f}: {told(client.expect())}"
+        threshold = "" if client.threshold is None else f", threshold {client.threshold:.3f}"
+        return f"{client.setting}{threshold}: {expected_line(client.expect().to_dict())}"
 
     return act
 
 
-def _number(kind: SettingKind, text: str) -> float:
+def _number(kind: AmountKind, text: str) -> float:
     try:
         return float(text)
     except ValueError as exc:
-        raise ConfigError(f"{kind} is {text!r}; give a number from 0 to 1") from exc
-
-
-def told(expected: Expectation) -> str:
-    """What a setting is expected to do, in one line."""
-    if expected.promise is not None:
-        held = expected.promise
-        return (
-            f"on average {held.cost_advantage:.0%} of queries stay on the edge; drop "
-            f"{held.drop:.4f}, bound {held.drop_bound:.4f} ({held.n} outcomes: {held.source})"
-        )
-    if expected.cloud_share is None or expected.quality is None or expected.quality_drop is None:
-        return f"no expectation, since {expected.reason}"
-    side = "below" if expected.quality_drop >= 0 else "above"
-    return (
-        f"on average {expected.cloud_share:.0%} of queries go to the cloud, mean quality "
-        f"{expected.quality:.3f}, {abs(expected.quality_drop):.3f} {side} all-cloud "
-        f"({expected.n} queries: {expected.source})"
-    )
+        raise ConfigError(f"{kind} is {text!r}; give a number") from exc
 
 
 def _mode(talk: Conversation, text: str) -> str:
@@ -103,12 +84,8 @@ def _why(talk: Conversation, _: str) -> str:
         lines.append(_score(talk, turn))
         asked = "" if decision.setting_kind == "threshold" else f", from {_setting(turn)}"
         lines.append(f"threshold {decision.threshold:.3f}{asked}")
-    expected = talk.client.expect(
-        dial=decision.dial,
-        threshold=decision.threshold if decision.setting_kind == "threshold" else None,
-        cost_advantage=decision.cost_advantage,
-    )
-    lines.append(told(expected))
+    expected = talk.client.expect(setting=_setting_then(decision))
+    lines.append(expected_line(expected.to_dict()))
     lines += [f"left out: {arm}: {why}" for arm, why in decision.left_out.items()]
     lines.append(_times(turn))
     return "\n".join(lines)
@@ -136,6 +113,12 @@ def _setting(turn: Turn) -> str:
         return "a promise that does not stand here" if held is None else f"the promise: {held}"
     kind = turn.decision.setting_kind
     return f"{kind.replace('_', ' ')} {getattr(turn.decision, kind):g}"
+
+
+def _setting_then(decision: Decision) -> Setting | None:
+    """What was in force for that answer; None, for what is in force now, if it was a promise."""
+    kind = decision.setting_kind
+    return None if kind == "promise" else setting_of(kind, getattr(decision, kind))
 
 
 def _times(turn: Turn) -> str:
@@ -180,6 +163,8 @@ _WORDS: Mapping[str, Callable[[Conversation, str], str]] = MappingProxyType(
         "/dial": _set("dial"),
         "/threshold": _set("threshold"),
         "/cost": _set("cost_advantage"),
+        "/budget": _set("budget_usd"),
+        "/weight": _set("cost_weight"),
         "/mode": _mode,
         "/why": _why,
         "/stats": _stats,

@@ -26,7 +26,7 @@ from hybridroute.server.response_format import check_response_format
 from hybridroute.setting import Setting
 
 MODEL = "hybridroute"
-SETTINGS = ("dial", "threshold", "cost_advantage", "promise")
+SETTINGS = ("dial", "threshold", "cost_advantage", "cost_weight", "budget_usd", "promise")
 UNSAID_TOKENS = 1024
 """What each of several answers counts as where ``max_tokens`` is not given."""
 _STREAM_OPTIONS = ("include_usage", "include_obfuscation")
