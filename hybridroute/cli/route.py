@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hybridroute.cli import options
+from hybridroute.cli.expected_words import expected_line
 from hybridroute.cli.output import console, print_json
 from hybridroute.edge_runtime.errors import ConfigError, RequestError
 
@@ -110,12 +111,6 @@ def _details(decision: Decision, expectation: dict[str, Any] | None) -> str:
         parts.append(
             "not calibrated for these models: the dial is a share of queries for the cloud"
         )
-    elif expectation["promise"] is not None:
-        held = expectation["promise"]
-        parts.append(
-            f"{held['cost_advantage']:.0%} of {held['n']} outcomes stay on the edge; drop "
-            f"{held['drop']:.4f}, bound {held['drop_bound']:.4f}"
-        )
-    elif expectation["cost_advantage"] is not None:
-        parts.append(f"on average {expectation['cost_advantage']:.0%} of queries stay on the edge")
+    else:
+        parts.append(expected_line(expectation))
     return "; ".join(parts)
