@@ -43,7 +43,7 @@ def test_trans_relaxes_prob_by_t_star_and_never_spreads_less(held):
     assert labels.values == pytest.approx(np.array(wanted, dtype=np.float32))
     assert labels.gini_after >= labels.gini_before - 1e-12
     assert labels.kind == ("trans" if labels.t_star > 0 else "prob")
-    assert (labels.note is not None) or labels.t_star > 0 or labels.gini_after == 0
+    assert (labels.note is None) == (labels.t_star > 0)
 
 
 def test_trans_balances_labels_that_are_nearly_all_zero():

@@ -63,13 +63,18 @@ def test_a_level_that_is_never_reached_is_none():
 
 
 @pytest.mark.parametrize(
-    ("edge", "cloud"),
-    [(CLOUD, EDGE), (EDGE, EDGE), (np.tile([0, 1], 5), np.tile([1, 0], 5)), ([0.0], [1.0])],
+    ("edge", "cloud", "said"),
+    [
+        (CLOUD, EDGE, "q_cloud - q_edge is -0.4, not above 2 SE (0.3266)"),
+        (EDGE, EDGE, "q_cloud - q_edge is 0, not above 2 SE (0)"),
+        (np.tile([0, 1], 5), np.tile([1, 0], 5), "is 0, not above 2 SE (0.6667)"),
+        ([0.0], [1.0], "one row has no standard error"),
+    ],
 )
-def test_pgr_without_a_clear_gap_is_none_with_a_reason(edge, cloud):
+def test_pgr_without_a_clear_gap_is_none_with_a_reason(edge, cloud, said):
     found = evaluate_scores(np.linspace(0, 1, len(edge)), edge, cloud)
     assert (found.apgr, found.cpt50, found.cpt80) == (None, None, None)
-    assert "SE" in found.pgr_undefined or "standard error" in found.pgr_undefined
+    assert said in found.pgr_undefined
     json.dumps(found.to_dict(), allow_nan=False)
 
 

@@ -131,8 +131,8 @@ def test_a_pool_with_nothing_to_turn_says_why() -> None:
     assert level.dearest_usd == 0.0
     worse = calibrate_pool(estimates, quality[:, [2, 1, 0]] * [1.0, 0.0, 0.0], expected)
     assert "no setting improves" in str(worse.flat_reason)
-    few = calibrate_pool(estimates[:8], quality[:8], expected[:8])
-    assert few.flat_reason is None or "2 SE" in few.flat_reason
+    few = calibrate_pool(estimates[:4], quality[:4], expected[:4])
+    assert "gains 0.5 over the cheapest arm, under 2 SE (0.5774" in str(few.flat_reason)
     with pytest.raises(TrainingError, match="1 row"):
         calibrate_pool(estimates[:1], quality[:1], expected[:1])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -129,15 +128,6 @@ def test_a_table_holds_bounds_and_not_limits(fractions: bool) -> None:
         moved = replace_scores(rows, threshold)
         assert passes(moved, Limit(max_drop=bound * 1.03 + 5e-4), 500)
         assert not passes(moved, Limit(max_drop=bound * 0.97 - 5e-4), 500)
-
-
-@pytest.mark.parametrize("fractions", [False, True])
-def test_a_table_of_100_000_outcomes_takes_under_10_s(fractions: bool) -> None:
-    rows = population(10, 100_000, fractions=fractions)
-    start = time.process_time()
-    calibration = calibrate(rows.scores, rows.edge_q, rows.cloud_q, "made up")
-    promise_table(rows, source="made up", calibration=calibration)
-    assert time.process_time() - start < 10.0
 
 
 def replace_scores(rows: PairedOutcomes, threshold: float) -> PairedOutcomes:
