@@ -13,7 +13,7 @@ PromiseKind = Literal["absolute", "relative", "gap"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptPromise:
+class PromiseRow:
     """One limit, and what the outcomes support of it.
 
     Parameters
@@ -33,7 +33,8 @@ class KeptPromise:
     needed_n : int or None
         Where infeasible: about how many outcomes would do; None if none would.
     test : str
-        ``three-valued`` (exact) or ``betting``.
+        ``three-valued`` (exact) or ``betting``; of ratings ``weighted betting`` where arms
+        were drawn at random, else ``worst case``.
     """
 
     kind: PromiseKind
@@ -89,7 +90,8 @@ class Promises:
         Outcomes used, and those left out because the router was fitted or selected on their prompt.
     quality_low, quality_high : float
         The range every quality lies in.
-    kept : tuple of KeptPromise
+    kept : tuple of PromiseRow
+        Those that the outcomes do not support are among them; see ``feasible``.
     dial : DialBounds or None
     """
 
@@ -98,5 +100,5 @@ class Promises:
     n_seen_in_training: int
     quality_low: float
     quality_high: float
-    kept: tuple[KeptPromise, ...]
+    kept: tuple[PromiseRow, ...]
     dial: DialBounds | None = None

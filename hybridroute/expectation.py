@@ -7,7 +7,7 @@ from typing import Any
 
 from hybridroute.edge_runtime.manifest import Calibration
 from hybridroute.edge_runtime.promises import Promises
-from hybridroute.promise import Kept, StandingPromise
+from hybridroute.promise import ChosenPromise, StandingPromise
 from hybridroute.relative_drop import relative_drop
 from hybridroute.setting import Setting
 
@@ -128,7 +128,7 @@ def bounded(expected: Expectation, promises: Promises | None, at: int) -> Expect
     )
 
 
-def promised(setting: Setting, held: Kept) -> Expectation:
+def promised(setting: Setting, held: ChosenPromise) -> Expectation:
     """A promise's numbers are those of the outcomes it was fitted on."""
     standing = held.standing
     absolute, relative = standing.kind == "absolute", standing.kind == "relative"

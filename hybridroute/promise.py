@@ -7,7 +7,7 @@ from numbers import Real
 from typing import Any, get_args
 
 from hybridroute.edge_runtime.errors import ConfigError
-from hybridroute.edge_runtime.promises import KeptPromise, PromiseKind, Promises
+from hybridroute.edge_runtime.promises import PromiseKind, PromiseRow, Promises
 
 _MAKE = "`hybridroute calibrate --outcomes FILE --max-drop"
 _ROUND_OFF = 1e-9
@@ -104,14 +104,14 @@ class StandingPromise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class ChosenPromise:
     """A threshold, and the promise that stands behind it."""
 
     threshold: float
     standing: StandingPromise
 
 
-def kept(promises: Promises, asked: Promise) -> Kept:
+def find_promise(promises: Promises, asked: Promise) -> ChosenPromise:
     """What the bundle holds for ``asked``.
 
     Of the promises at least as strict as the one asked for, the one nearest to it: the largest
@@ -147,7 +147,7 @@ def kept(promises: Promises, asked: Promise) -> Kept:
         n=promises.n,
         source=promises.source,
     )
-    return Kept(threshold=chosen.threshold, standing=standing)
+    return ChosenPromise(threshold=chosen.threshold, standing=standing)
 
 
 def promise_from(
@@ -194,7 +194,7 @@ def _how(asked: Promise) -> str:
     )
 
 
-def _none_so_strict(asked: Promise, same: list[KeptPromise]) -> str:
+def _none_so_strict(asked: Promise, same: list[PromiseRow]) -> str:
     if not same:
         return f"the bundle holds no promise of the kind {asked.kind!r} that {asked} is"
     strictest = min(held.max_drop for held in same)
@@ -205,7 +205,7 @@ def _none_so_strict(asked: Promise, same: list[KeptPromise]) -> str:
     )
 
 
-def _needed(chosen: KeptPromise) -> str:
+def _needed(chosen: PromiseRow) -> str:
     if chosen.needed_n is None:
         return "no threshold's drop is under the limit, so more outcomes would not help"
     return f"about {chosen.needed_n} would, if they are like these"

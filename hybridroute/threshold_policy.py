@@ -16,7 +16,7 @@ from hybridroute.edge_runtime.manifest import (
 )
 from hybridroute.expectation import Expectation, Point, bounded, measured, promised
 from hybridroute.policy import ActiveSetting, Order
-from hybridroute.promise import Kept, Promise, kept, no_promises
+from hybridroute.promise import ChosenPromise, Promise, find_promise, no_promises
 from hybridroute.setting import Setting
 
 NEAR = 0.02
@@ -76,7 +76,7 @@ class ThresholdPolicy:
             cost advantage (or an uncalibrated dial) without score quantiles, or a promise that the
             bundle's outcomes do not support or that was made for other models.
         """
-        held = None if setting.promise is None else self._kept(setting.promise)
+        held = None if setting.promise is None else self._find(setting.promise)
         threshold = self._threshold(setting) if held is None else held.threshold
         return ActiveSetting(
             setting=setting,
@@ -102,7 +102,7 @@ class ThresholdPolicy:
             As :meth:`activate`.
         """
         if setting.promise is not None:
-            return promised(setting, self._kept(setting.promise))
+            return promised(setting, self._find(setting.promise))
         threshold = self._threshold(setting)
         calibration = self._calibration
         if calibration is None:
@@ -121,7 +121,7 @@ class ThresholdPolicy:
     def threshold(self, setting: Setting) -> float:
         """The threshold that a setting stands for. Raises ConfigError as :meth:`activate`."""
         if setting.promise is not None:
-            return self._kept(setting.promise).threshold
+            return self._find(setting.promise).threshold
         return self._threshold(setting)
 
     def _threshold(self, setting: Setting) -> float:
@@ -136,7 +136,7 @@ class ThresholdPolicy:
             return self._at_edge_share(setting.cost_advantage, "cost_advantage")
         return self._at_dial(setting.value)
 
-    def _kept(self, asked: Promise) -> Kept:
+    def _find(self, asked: Promise) -> ChosenPromise:
         if not self._same:
             raise ConfigError(f"{asked} cannot be kept: {self._why_null()}")
         if self._out_of_scope_arm != "cloud":
@@ -146,7 +146,7 @@ class ThresholdPolicy:
             )
         if self._promises is None:
             raise no_promises(asked)
-        return kept(self._promises, asked)
+        return find_promise(self._promises, asked)
 
     def _at_dial(self, dial: float) -> float:
         calibration = self._calibration

@@ -18,7 +18,7 @@ from tiny_bundle import write_tiny_bundle
 
 from hybridroute.controller import ControllerSettings
 from hybridroute.controller_targets import Share
-from hybridroute.edge_runtime.promises import KeptPromise, Promises
+from hybridroute.edge_runtime.promises import PromiseRow, Promises
 
 NASTY = "<img src=x onerror=\"document.title='hacked'\"><b>bold</b>"
 
@@ -131,8 +131,8 @@ def test_a_promise_is_picked_and_its_bound_is_shown(browser: Any) -> None:
         quality_low=0.0,
         quality_high=1.0,
         kept=(
-            _kept(0.01, feasible=False, threshold=1.01),
-            _kept(0.02, feasible=True, threshold=0.63),
+            _row(0.01, feasible=False, threshold=1.01),
+            _row(0.02, feasible=True, threshold=0.63),
         ),
     )
     with ServerRun(serving(bundle=bundle(LastTurn(), promises=held))) as server:
@@ -151,8 +151,8 @@ def test_a_promise_is_picked_and_its_bound_is_shown(browser: Any) -> None:
         page.close()
 
 
-def _kept(max_drop: float, *, feasible: bool, threshold: float) -> KeptPromise:
-    return KeptPromise(
+def _row(max_drop: float, *, feasible: bool, threshold: float) -> PromiseRow:
+    return PromiseRow(
         kind="absolute",
         max_drop=max_drop,
         confidence=0.9,

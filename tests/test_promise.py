@@ -13,7 +13,7 @@ from hybridroute.client import HybridClient
 from hybridroute.edge_runtime.errors import ArmUnavailable, BundleError, ConfigError
 from hybridroute.edge_runtime.grid import GRID
 from hybridroute.edge_runtime.manifest import Manifest
-from hybridroute.edge_runtime.promises import DialBounds, KeptPromise, Promises
+from hybridroute.edge_runtime.promises import DialBounds, PromiseRow, Promises
 from hybridroute.promise import Promise, promise_from
 from hybridroute.setting import Setting
 from hybridroute.settings_sections import RouterSettings
@@ -22,7 +22,7 @@ from hybridroute.threshold_policy import ThresholdPolicy
 PAIR = (EDGE_MODEL, CLOUD_MODEL)
 
 
-def kept(max_drop: float, confidence: float, threshold: float, **changes: object) -> KeptPromise:
+def row(max_drop: float, confidence: float, threshold: float, **changes: object) -> PromiseRow:
     held = {
         "kind": "absolute",
         "feasible": True,
@@ -31,12 +31,12 @@ def kept(max_drop: float, confidence: float, threshold: float, **changes: object
         "drop_bound": max_drop * 0.9,
         "test": "three-valued",
     }
-    return KeptPromise(
+    return PromiseRow(
         **{**held, **changes}, max_drop=max_drop, confidence=confidence, threshold=threshold
     )
 
 
-def promises(*held: KeptPromise) -> Promises:
+def promises(*held: PromiseRow) -> Promises:
     return Promises(
         source="mine.jsonl",
         n=1000,
@@ -48,12 +48,12 @@ def promises(*held: KeptPromise) -> Promises:
 
 
 HELD = promises(
-    kept(0.005, 0.9, 1.01, feasible=False, cost_advantage=0.0, needed_n=2400),
-    kept(0.01, 0.9, 0.8),
-    kept(0.02, 0.9, 0.6),
-    kept(0.02, 0.95, 0.7),
-    kept(0.05, 0.9, 0.3, kind="relative"),
-    kept(0.05, 0.95, 1.01, kind="relative", feasible=False),
+    row(0.005, 0.9, 1.01, feasible=False, cost_advantage=0.0, needed_n=2400),
+    row(0.01, 0.9, 0.8),
+    row(0.02, 0.9, 0.6),
+    row(0.02, 0.95, 0.7),
+    row(0.05, 0.9, 0.3, kind="relative"),
+    row(0.05, 0.95, 1.01, kind="relative", feasible=False),
 )
 
 
@@ -212,9 +212,9 @@ def test_a_bundle_keeps_its_promises_and_an_old_one_is_still_read() -> None:
 
 def test_an_altered_promise_is_refused() -> None:
     with pytest.raises(BundleError, match="max_drop"):
-        kept(1.5, 0.9, 0.5)
+        row(1.5, 0.9, 0.5)
     with pytest.raises(BundleError, match="kind"):
-        kept(0.5, 0.9, 0.5, kind="total")
+        row(0.5, 0.9, 0.5, kind="total")
 
 
 def test_a_dial_s_expectation_carries_the_bound_that_the_bundle_holds() -> None:

@@ -22,7 +22,7 @@ from hybridroute.edge_runtime.errors import (
     StreamInterrupted,
 )
 from hybridroute.edge_runtime.prices import Prices
-from hybridroute.edge_runtime.promises import KeptPromise, Promises
+from hybridroute.edge_runtime.promises import PromiseRow, Promises
 from hybridroute.edge_runtime.protocols import Capabilities
 from hybridroute.server.chat_body import FIELDS
 
@@ -224,7 +224,7 @@ def test_a_promise_is_put_in_force_and_says_what_stands_behind_it() -> None:
         quality_low=0.0,
         quality_high=1.0,
         kept=(
-            KeptPromise(
+            PromiseRow(
                 kind="absolute",
                 max_drop=0.02,
                 confidence=0.9,

@@ -54,7 +54,8 @@ class Fitted:
     needed_n : int or None
         Where infeasible: about how many rows like these would do; None where none would, as the
         drop itself is above the limit.
-    test : {"three-valued", "betting"}
+    test : str
+        See :class:`~hybridroute.edge_runtime.promises.PromiseRow`.
     note : str or None
     """
 

@@ -53,7 +53,7 @@ class WeightedOutcomes:
     most : float
         No loss can be above it.
     test : str
-        What the bundle calls the test.
+        What the bundle calls the test: ``weighted betting`` or ``worst case``.
     relative : bool
         Whether ``cloud_q`` is known, so that a relative limit has a meaning.
     """

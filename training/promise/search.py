@@ -32,7 +32,8 @@ class Found:
     ----------
     place : int
         The lowest certified threshold's place in ``LATTICE``; one past its end for all-cloud.
-    test : {"three-valued", "betting"}
+    test : str
+        ``three-valued``, or what the rows call theirs.
     """
 
     place: int

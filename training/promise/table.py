@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hybridroute.edge_runtime.manifest import Calibration
-from hybridroute.edge_runtime.promises import DialBounds, KeptPromise, Promises
+from hybridroute.edge_runtime.promises import DialBounds, PromiseRow, Promises
 from hybridroute.training.promise.bounds import drop_bounds
 from hybridroute.training.promise.fit import Fitted, fit_promise, is_share_known
 from hybridroute.training.promise.outcomes import Limit, Rows
@@ -45,7 +45,7 @@ def promise_table(
         key = (limit.kind, limit.max_drop, limit.confidence)
         if key not in found:
             found[key] = fit_promise(rows, limit, quick=True)
-    kept = tuple(_kept(held) for _, held in sorted(found.items()))
+    kept = tuple(_row(held) for _, held in sorted(found.items()))
     held_range = rows.quality_range
     return Promises(
         source=source,
@@ -72,8 +72,8 @@ def _limits(rows: Rows) -> list[Limit]:
     return limits
 
 
-def _kept(held: Fitted) -> KeptPromise:
-    return KeptPromise(
+def _row(held: Fitted) -> PromiseRow:
+    return PromiseRow(
         kind=held.limit.kind,
         max_drop=held.limit.max_drop,
         confidence=held.limit.confidence,
