@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,9 @@ GROUP = "hybridroute.commands"
 
 _COMMANDS = (route, ask, chat, serve, dial, replay, feedback, doctor, demo)
 _BUILT_IN = frozenset({*(command.__name__ for command in _COMMANDS), "models", "config"})
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""Of a write to what is full, gone or not open for writing."""
 
 
 def build_app() -> typer.Typer:
@@ -79,8 +83,8 @@ def run(arguments: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        return _quiet_pipe()
+    except OSError as exc:
+        return _no_output(exc)
     except SystemExit as exc:
         return _finished(exc)
     return 0
@@ -89,12 +93,17 @@ def run(arguments: Sequence[str]) -> int:
 def _finished(exit_: SystemExit) -> int:
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        return _quiet_pipe()
+    except OSError as exc:
+        return _no_output(exc)
     return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
 
 
-def _quiet_pipe() -> int:
+def _no_output(error: OSError) -> int:
+    """Whoever read the output is gone, which is quiet, or there is no room for it."""
+    if error.errno not in (errno.EPIPE, *_NO_ROOM) or error.filename is not None:
+        raise error
+    if error.errno != errno.EPIPE:
+        say(f"hybridroute: the output cannot be written ({error.strerror}); send it elsewhere")
     # What is left in the buffer must go somewhere when the interpreter flushes it at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
