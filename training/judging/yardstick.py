@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridroute.training.curve import standard_error
 from hybridroute.training.judging.all_runs import Plan
 from hybridroute.training.judging.averaged_rows import AveragedRows, RowAverager, judged_rows
 from hybridroute.training.judging.baselines import best_single, chance, oracle
@@ -142,7 +141,7 @@ def _ends(single: AveragedRows, alone: Floats, low_cost: float, resamples: Resam
         low_quality=resamples.mean(alone),
         high_cost=0.0 if single.cost is None else resamples.mean(single.cost),
         high_quality=resamples.mean(single.quality),
-        clear=resamples.mean(lead) > 2.0 * standard_error(lead),
+        clear=resamples.mean(lead) > 2.0 * resamples.standard_error(lead),
     )
 
 

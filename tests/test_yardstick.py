@@ -1,0 +1,45 @@
+"""training/judging/yardstick.py: what all routers are measured against."""
+
+from __future__ import annotations
+
+import numpy as np
+from pool_case import scores
+
+from hybridroute.training.judging.all_runs import Plan, run_of
+from hybridroute.training.judging.averaged_rows import RowAverager
+from hybridroute.training.judging.folds import folds_of
+from hybridroute.training.judging.paired import Average
+from hybridroute.training.judging.records import records_of
+from hybridroute.training.judging.yardstick import Yardstick, yardstick_of
+from hybridroute.training.pool.score_table import ScoreTable
+
+
+def yardstick(train: ScoreTable, test: ScoreTable, average: Average = "rows") -> Yardstick:
+    """Of rows to judge that are given; no router is fitted."""
+    records = records_of(train, test)
+    plan = Plan(held_out="given", seeds=1, average=average, resamples=1000)
+    folds = folds_of(records.table, held_out="given", seeds=1, test=records.test)
+    runs = [run_of(records, fold, plan) for fold in folds]
+    return yardstick_of(records, plan, runs, RowAverager(folds, records.table.domains, average))
+
+
+def lopsided(better: int) -> tuple[ScoreTable, ScoreTable]:
+    """Of 6 rows of a small domain the dear arm wins so many; of 594 others none."""
+    domains = ["small"] * 6 + ["big"] * 594
+    quality = np.zeros((600, 2))
+    quality[:better, 1] = 1.0
+    cost = np.tile([1.0, 10.0], (600, 1))
+    train = scores(quality, cost=cost, domains=domains, texts=[f"old {row}" for row in range(600)])
+    return train, scores(quality, cost=cost, domains=domains)
+
+
+def test_a_lead_is_clear_by_the_standard_error_of_the_mean_it_is() -> None:
+    """Two of six rows are luck, however many rows another domain has."""
+    unsure = yardstick(*lopsided(2), average="domains")
+    lead = unsure.ends.high_quality - unsure.ends.low_quality
+    np.testing.assert_allclose(lead, 1 / 6)
+    assert not unsure.ends.clear
+    assert "2 SE" in str(unsure.cpt_undefined)
+    assert yardstick(*lopsided(5), average="domains").ends.clear
+    assert not yardstick(*lopsided(2)).ends.clear
+    assert yardstick(*lopsided(6)).ends.clear
