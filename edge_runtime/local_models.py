@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hybridroute.edge_runtime import model_store
 from hybridroute.edge_runtime.errors import ConfigError, ModelMissing
+from hybridroute.edge_runtime.gguf_header import check_header
 from hybridroute.edge_runtime.known_models import REGISTRY
 
 GGUF_MAGIC = b"GGUF"
@@ -67,8 +68,8 @@ def local_model(name: str) -> LocalModel | None:
     return found if found is not None and found.name == name else None
 
 
-def check_name(name: str) -> str:
-    """``name``, if a model may have it.
+def check_name(name: str, way_out: str = "give another name") -> str:
+    """``name``, if a model may have it; ``way_out`` says how another is given.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def check_name(name: str) -> str:
             "not ending in .gguf"
         )
     if name.lower() in REGISTRY:
-        raise ConfigError(f"{name!r} is the name of a registered model; give another --name")
+        raise ConfigError(f"{name!r} is the name of a registered model; {way_out}")
     return name
 
 
@@ -99,11 +100,12 @@ def add(name: str, path: Path) -> LocalModel:
     ConfigError
         If the name is not fit, or is another file's.
     ModelMissing
-        If there is no readable GGUF file, or the cache cannot be written.
+        If there is no readable, whole GGUF file, or the cache cannot be written.
     """
     check_free(name, str(path.expanduser().absolute()))
     whole = path.expanduser().absolute()
     check_gguf(whole)
+    check_header(whole)
     try:
         model = LocalModel(
             name=name,
@@ -117,12 +119,12 @@ def add(name: str, path: Path) -> LocalModel:
     return model
 
 
-def check_free(name: str, path: str) -> None:
+def check_free(name: str, path: str, way_out: str = "give another name") -> None:
     """Refuse a name that is unfit, or stands for another file already. Raises ConfigError."""
-    held = _read(_record(check_name(name)))
+    held = _read(_record(check_name(name, way_out)))
     if held is not None and held.path != path:
         raise ConfigError(
-            f"{held.name!r} is the name of {held.path} already; give another --name, or run "
+            f"{held.name!r} is the name of {held.path} already; {way_out}, or run "
             f"`hybridroute models remove {held.name}` first"
         )
 

@@ -66,7 +66,7 @@ def pull_url(
         raise ConfigError(f"sha256 is {sha256!r}; give its 64 hexadecimal digits")
     chosen = name or local_models.name_from(source.file)
     target = local_models.models_folder() / f"{chosen}.gguf"
-    local_models.check_free(chosen, str(target))
+    local_models.check_free(chosen, str(target), way_out="give another --name")
     if (held := _held_already(chosen, sha256)) is not None:
         return held
     part = PartFile(local_models.models_folder() / f"{source.key}.part")

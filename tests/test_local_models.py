@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hybridroute.edge_runtime import local_models, model_registry
 from hybridroute.edge_runtime.errors import ConfigError, ModelMissing
 from hybridroute.edge_runtime.llama_arm import LlamaArm
 
-GGUF = b"GGUF" + bytes(range(100))
+GGUF = struct.pack("<4sIQQ", b"GGUF", 3, 1, 1) + bytes(range(100))
 SHA = hashlib.sha256(GGUF).hexdigest()
 
 
@@ -62,8 +63,22 @@ def test_a_name_stands_for_one_file(file: Path) -> None:
     local_models.add("mine", file)
     other = file.with_name("other.gguf")
     other.write_bytes(GGUF)
-    with pytest.raises(ConfigError, match="models remove mine"):
+    with pytest.raises(ConfigError, match="already; give another name, or run .*remove mine"):
         local_models.add("mine", other)
+
+
+def test_the_way_out_is_the_callers(file: Path) -> None:
+    with pytest.raises(ConfigError, match="registered model; give another name$"):
+        local_models.add("smollm2-135m", file)
+    with pytest.raises(ConfigError, match="registered model; give another --name$"):
+        local_models.check_free("smollm2-135m", str(file), way_out="give another --name")
+
+
+def test_a_file_that_only_begins_like_a_model_is_not_added(file: Path) -> None:
+    file.write_bytes(b"GGUF" + bytes(500))
+    with pytest.raises(ModelMissing, match="its version is 0"):
+        local_models.add("mine", file)
+    assert local_models.local_models() == ()
 
 
 def test_what_is_no_gguf_is_not_added(file: Path) -> None:

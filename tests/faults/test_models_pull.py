@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ import pytest
 from cli_run import command, environment, run
 from file_server import ServedFile
 
-DATA = b"GGUF" + bytes(range(256)) * 800
+DATA = struct.pack("<4sIQQ", b"GGUF", 3, 1, 1) + bytes(range(256)) * 800
 SHA = hashlib.sha256(DATA).hexdigest()
 HALF = len(DATA) // 2
 
