@@ -28,8 +28,8 @@ FILE_NAME = "hybridroute.toml"
 FILE_VARIABLE = "HYBRIDROUTE_CONFIG"
 _PREFIX = "HYBRIDROUTE_"
 _OTHER_VARIABLES = ("HYBRIDROUTE_CACHE", "HYBRIDROUTE_DATA")
-AMOUNTS = ("dial", "threshold", "cost_advantage", "max_drop")
-"""Four ways to say how much goes to the cloud."""
+AMOUNTS = ("dial", "threshold", "cost_advantage", "cost_weight", "budget_usd", "max_drop")
+"""Six ways to say how much goes to the cloud."""
 PROMISE_WORDS = ("confidence", "drop_kind")
 """What belongs to ``max_drop``, and goes with it."""
 _ONE_THING: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

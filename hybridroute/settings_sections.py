@@ -14,8 +14,8 @@ class RouterSettings:
     ----------
     bundle : str or None
         The bundle's folder, or a packaged one's name (default, demo); None is the default.
-    dial, threshold, cost_advantage, max_drop : float or None
-        At most one; ``max_drop`` asks for a promise, see :class:`Promise`.
+    dial, threshold, cost_advantage, cost_weight, budget_usd, max_drop : float or None
+        At most one, see :class:`Setting`; ``max_drop`` asks for a promise, see :class:`Promise`.
     confidence : float or None
         The promise's.
     drop_kind : {"absolute", "relative", "gap"} or None
@@ -38,6 +38,8 @@ class RouterSettings:
     dial: float | None = None
     threshold: float | None = None
     cost_advantage: float | None = None
+    cost_weight: float | None = None
+    budget_usd: float | None = None
     max_drop: float | None = None
     confidence: float | None = None
     drop_kind: str | None = None

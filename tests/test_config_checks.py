@@ -150,8 +150,9 @@ def test_the_code_has_the_schemas_bounds(
 
     assert all(refused(value) for value in _beyond(said))
     inside = [said[name] for name in ("minimum", "maximum") if name in said]
-    # Where one setting leans on another, nothing alone is inside.
-    if section != "controller" and key not in ("confidence", "drop_kind"):
+    # Where one setting leans on another, or on a bundle of a pool, nothing alone is inside.
+    leans = ("confidence", "drop_kind", "cost_weight", "budget_usd")
+    if section != "controller" and key not in leans:
         assert not any(refused(value) for value in [*inside, *said.get("enum", [])])
 
 

@@ -68,3 +68,23 @@ def test_doctor_names_an_arm_that_is_not_written_well(bundle: str, tmp_path: Pat
     held = {one["name"]: one for one in json.loads(ran.stdout)["findings"]}
     assert "is not NAME=MODEL" in held["arms"]["found"]
     assert ran.returncode == 1
+
+
+@pytest.mark.parametrize(("option", "value"), [("--budget-usd", "0.001"), ("--cost-weight", "0")])
+def test_a_pool_is_turned_by_money(bundle: str, tmp_path: Path, option: str, value: str) -> None:
+    ran = run("route", "--json", "--bundle", bundle, option, value, "a hard one", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    body = json.loads(ran.stdout)
+    kind = option.strip("-").replace("-", "_")
+    assert (body["setting_kind"], body[kind]) == (kind, float(value))
+    said = run("route", "--bundle", bundle, *ARMS, option, value, "a hard one", cwd=tmp_path).stdout
+    assert "of what the dearest arm would cost is saved" in said
+    assert "edge" not in said
+
+
+def test_money_is_no_setting_of_two_arms(tmp_path: Path) -> None:
+    ran = run("route", "--budget-usd", "0.001", "x", cwd=tmp_path)
+    assert ran.returncode == 1
+    assert "budget_usd" in ran.stderr
+    twice = run("route", "--budget-usd", "0.001", "--dial", "0.5", "x", cwd=tmp_path)
+    assert twice.returncode == 2

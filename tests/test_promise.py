@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from sdk_fakes import CLOUD_MODEL, EDGE_MODEL, bundle, cloud_arm, edge_arm, manifest, user
 
-from hybridroute.cli.assemble import dial_of
+from hybridroute.cli.assemble import setting_said
 from hybridroute.client import HybridClient
 from hybridroute.edge_runtime.errors import ArmUnavailable, BundleError, ConfigError
 from hybridroute.edge_runtime.grid import GRID
@@ -88,10 +88,12 @@ def test_settings_ask_for_a_promise_or_say_what_is_missing() -> None:
 
 
 def test_a_dial_and_a_promise_are_two_ways_to_say_one_thing() -> None:
-    assert dial_of(RouterSettings(max_drop=0.02)) == Promise(max_drop=0.02)
-    assert dial_of(RouterSettings(dial=0.3)) == 0.3
-    with pytest.raises(ConfigError, match="give one of them"):
-        dial_of(RouterSettings(dial=0.3, max_drop=0.02))
+    asked = setting_said(RouterSettings(max_drop=0.02))
+    assert asked == Setting(promise=Promise(max_drop=0.02))
+    assert setting_said(RouterSettings(dial=0.3)) == Setting(dial=0.3)
+    assert setting_said(RouterSettings()) is None
+    with pytest.raises(ConfigError, match="not dial and promise"):
+        setting_said(RouterSettings(dial=0.3, max_drop=0.02))
 
 
 def test_a_promise_is_of_one_kind() -> None:

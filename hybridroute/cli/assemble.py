@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hybridroute.cli.unconfigured_arm import UnconfiguredArm
 from hybridroute.cli.usage import check_promise_words, check_router_flags
 from hybridroute.edge_runtime.errors import ConfigError
-from hybridroute.settings import load_settings, variable_of
+from hybridroute.settings import AMOUNTS, load_settings, variable_of
 from hybridroute.settings_sections import RouterSettings, Settings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hybridroute.edge_runtime.chat import Message
     from hybridroute.edge_runtime.llama_arm import LlamaArm
     from hybridroute.edge_runtime.protocols import Arm
-    from hybridroute.promise import Promise
+    from hybridroute.setting import Setting
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
@@ -159,9 +159,7 @@ def client_of(
         cloud=cloud,
         arms=arms,
         mode=mode,
-        dial=dial_of(router),
-        threshold=router.threshold,
-        cost_advantage=router.cost_advantage,
+        setting=setting_said(router),
         out_of_scope_arm=router.out_of_scope_arm,
         router_threads=router.threads,
         exploration=router.exploration,
@@ -203,20 +201,28 @@ def _pool_arms(
     return [UnconfiguredArm(name=arm.name, model=arm.model) for arm in pool.arms]
 
 
-def dial_of(router: RouterSettings) -> float | Promise | None:
-    """What stands where a dial does: a promise, a number or nothing.
+def setting_said(router: RouterSettings) -> Setting | None:
+    """How much goes to the cloud, as the settings say it; None if they say nothing.
 
     Raises
     ------
     ConfigError
-        If both are set, or the promise is not understood.
+        If it is said in several ways, or a value is out of range.
     """
     from hybridroute.promise import promise_from
+    from hybridroute.setting import Setting
 
     promise = promise_from(router.max_drop, router.confidence, router.drop_kind)
-    if promise is not None and router.dial is not None:
-        raise ConfigError("dial and max_drop are two ways to say one thing; give one of them")
-    return router.dial if promise is None else promise
+    if promise is None and all(getattr(router, name) is None for name in AMOUNTS):
+        return None
+    return Setting(
+        dial=router.dial,
+        threshold=router.threshold,
+        cost_advantage=router.cost_advantage,
+        cost_weight=router.cost_weight,
+        budget_usd=router.budget_usd,
+        promise=promise,
+    )
 
 
 def messages_of(query: str, system: str | None = None) -> list[Message]:

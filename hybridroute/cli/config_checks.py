@@ -13,8 +13,14 @@ from hybridroute.cli import assemble
 from hybridroute.cli.serve import server_options
 from hybridroute.edge_runtime.errors import ConfigError, HybridRouteError
 from hybridroute.modes import checked_mode
-from hybridroute.setting import setting_from
-from hybridroute.settings import combined, from_environ, unknown_variables, variable_of
+from hybridroute.settings import (
+    AMOUNTS,
+    PROMISE_WORDS,
+    combined,
+    from_environ,
+    unknown_variables,
+    variable_of,
+)
 from hybridroute.settings_file import Layer, line_of, read_file
 from hybridroute.settings_sections import SECTIONS, CloudEndpoint, EdgeSettings, Settings
 
@@ -98,14 +104,10 @@ Trial = tuple[str, Callable[[], object]]
 
 def _trials(settings: Settings) -> Iterator[Trial]:
     router = settings.router
-    plain = replace(router, dial=None, threshold=None, cost_advantage=None, mode="auto")
+    nothing: dict[str, Any] = dict.fromkeys((*AMOUNTS, *PROMISE_WORDS))
+    plain = replace(router, **nothing, mode="auto")
     alone = replace(settings, router=plain, edge=EdgeSettings(), cloud=CloudEndpoint())
-    yield (
-        "router",
-        lambda: setting_from(
-            dial=router.dial, threshold=router.threshold, cost_advantage=router.cost_advantage
-        ),
-    )
+    yield "router", lambda: assemble.setting_said(router)
     yield "router", lambda: checked_mode(router.mode)
     yield "router", lambda: memory_of(router.model_memory_mb)
     yield "router", lambda: assemble.client_of(alone).close()

@@ -12,7 +12,7 @@ from hybridroute.cli import options
 from hybridroute.cli.expected_words import expected_line
 from hybridroute.cli.output import print_json, printable
 from hybridroute.cli.ranges import within
-from hybridroute.cli.usage import check_one, check_promise_words
+from hybridroute.cli.usage import check_one, check_promise_words, flag_of
 from hybridroute.edge_runtime.errors import ArmUnavailable, ConfigError
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def dial(
     *,
     threshold: options.Threshold = None,
     cost_advantage: options.CostAdvantage = None,
+    cost_weight: options.CostWeight = None,
+    budget_usd: options.BudgetUsd = None,
     max_drop: options.MaxDrop = None,
     confidence: options.Confidence = None,
     drop_kind: options.DropKind = None,
@@ -37,25 +39,30 @@ def dial(
     json: options.Json = False,
 ) -> None:
     """Turn the dial of the running server, without a restart; with no value, read it."""
+    from hybridroute.cli.assemble import setting_said
     from hybridroute.cli.serve import server_key
-    from hybridroute.promise import promise_from
     from hybridroute.server.options import DEFAULT_PORT
-    from hybridroute.setting import Setting, setting_from
-    from hybridroute.settings import load_settings
+    from hybridroute.settings import AMOUNTS, load_settings
+    from hybridroute.settings_sections import RouterSettings
 
-    amounts = {"VALUE": value, "--threshold": threshold, "--cost-advantage": cost_advantage}
-    check_one({**amounts, "--max-drop": max_drop})
+    kind = None if drop_kind is None else drop_kind.value
+    asked = RouterSettings(
+        dial=value,
+        threshold=threshold,
+        cost_advantage=cost_advantage,
+        cost_weight=cost_weight,
+        budget_usd=budget_usd,
+        max_drop=max_drop,
+        confidence=confidence,
+        drop_kind=kind,
+    )
+    options_given = {flag_of(name): getattr(asked, name) for name in AMOUNTS if name != "dial"}
+    check_one({"VALUE": value, **options_given})
     check_promise_words({"confidence": confidence, "drop_kind": drop_kind}, max_drop)
     flags = {"server": {"port": port, "key_env": key_env}}
     server = load_settings(flags, environ=os.environ, folder=Path.cwd()).server
-    promise = promise_from(max_drop, confidence, None if drop_kind is None else drop_kind.value)
-    setting = setting_from(dial=value, threshold=threshold, cost_advantage=cost_advantage)
-    if promise is not None:
-        setting = Setting(
-            promise=promise, dial=value, threshold=threshold, cost_advantage=cost_advantage
-        )
     url = f"http://127.0.0.1:{server.port or DEFAULT_PORT}/v1/hybridroute/dial"
-    body = _asked(url, setting, server_key(server.key_env))
+    body = _asked(url, setting_said(asked), server_key(server.key_env))
     if json:
         print_json(body)
     else:

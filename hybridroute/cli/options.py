@@ -61,9 +61,25 @@ Threshold = Annotated[
 CostAdvantage = Annotated[
     float | None,
     typer.Option(
-        help="Share of queries for the edge, 0 to 1.",
+        help="Share of queries for the edge; of a pool, of money saved.",
         rich_help_panel=_AMOUNT,
         callback=within(0, 1),
+    ),
+]
+CostWeight = Annotated[
+    float | None,
+    typer.Option(
+        help="Of a pool: units of quality given up for a US dollar.",
+        rich_help_panel=_AMOUNT,
+        callback=within(0),
+    ),
+]
+BudgetUsd = Annotated[
+    float | None,
+    typer.Option(
+        help="Of a pool: the mean US dollars a query may cost.",
+        rich_help_panel=_AMOUNT,
+        callback=within(0),
     ),
 ]
 MaxDrop = Annotated[
@@ -164,6 +180,8 @@ def as_flags(
     dial: float | None = None,
     threshold: float | None = None,
     cost_advantage: float | None = None,
+    cost_weight: float | None = None,
+    budget_usd: float | None = None,
     max_drop: float | None = None,
     confidence: float | None = None,
     drop_kind: DropName | None = None,
@@ -183,6 +201,8 @@ def as_flags(
             "dial": dial,
             "threshold": threshold,
             "cost_advantage": cost_advantage,
+            "cost_weight": cost_weight,
+            "budget_usd": budget_usd,
             "max_drop": max_drop,
             "confidence": confidence,
             "drop_kind": None if drop_kind is None else drop_kind.value,
