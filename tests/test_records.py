@@ -1,4 +1,4 @@
-"""training/judging/records.py: one row a prompt, costs filled or given, what does not fit named."""
+"""training/judging/records.py: one row a prompt, costs stated, given or learnt, misfits named."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from pool_case import scores
 
 from hybridroute.edge_runtime.errors import DataError
-from hybridroute.training.judging.records import records_of
+from hybridroute.training.judging.records import costs_filled, records_of
 
 NAN = np.nan
 
@@ -42,9 +42,35 @@ def test_an_arm_that_the_rows_to_judge_lack_is_named() -> None:
         records_of(scores([[1, 0]], arms=["a", "b"]), test)
 
 
-def test_a_cost_that_is_not_stated_is_its_arms_mean() -> None:
-    held = records_of(scores([[1, 0], [1, 0], [1, 0]], cost=[[1, NAN], [3, 5], [NAN, 5]]))
-    np.testing.assert_array_equal(held.cost, [[1, 5], [3, 5], [2, 5]])
+def test_a_cost_that_is_not_stated_is_learnt_from_those_that_are() -> None:
+    """Filled with a mean, it would make every line flatter."""
+    draw = np.random.default_rng(0)
+    texts = [f"{row:03d}" + "x" * int(more) for row, more in enumerate(draw.integers(0, 900, 200))]
+    lengths = np.array([len(text) for text in texts])
+    whole = np.column_stack([1e-6 * lengths, 1e-5 * lengths])
+    cost = np.where(draw.random(whole.shape) < 0.5, NAN, whole)
+    held = records_of(scores(np.ones((200, 2)), cost=cost, texts=texts))
+    np.testing.assert_array_equal(held.cost, cost)
+    train, test = np.arange(150), np.arange(150, 200)
+    learnt = held.expected_cost(train)
+    np.testing.assert_allclose(learnt.usd_per_character, [1e-6, 1e-5])
+    expected = learnt.of(held.characters[test])
+    np.testing.assert_allclose(costs_filled(held.cost[test], expected), whole[test])
+
+
+def test_costs_of_rows_to_judge_alone_cannot_be_learnt_from() -> None:
+    train = scores([[1, 0], [0, 1]], cost=[[1, NAN], [1, NAN]], texts=["a", "b"])
+    held = records_of(train, scores([[1, 1]], cost=[[1, 2]], texts=["c"]))
+    assert held.cost is None
+    assert "no cost of 'arm1' is stated" in str(held.no_cost)
+
+
+def test_rows_that_state_no_cost_of_an_arm_are_refused_to_learn_from() -> None:
+    held = records_of(scores([[1, 0], [0, 1]], cost=[[1, NAN], [1, 2]]))
+    with pytest.raises(DataError, match="no cost of 'arm1' is stated in 1 rows .* --cost arm1=USD"):
+        held.expected_cost(np.array([0]))
+    with pytest.raises(DataError, match="there are no costs to learn from"):
+        records_of(scores([[1, 0]])).expected_cost(np.array([0]))
 
 
 def test_without_costs_the_reason_is_told() -> None:

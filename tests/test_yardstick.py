@@ -23,6 +23,18 @@ def yardstick(train: ScoreTable, test: ScoreTable, average: Average = "rows") ->
     return yardstick_of(records, plan, runs, RowAverager(folds, records.table.domains, average))
 
 
+def test_costs_that_judged_rows_lack_come_from_the_rows_to_train_on() -> None:
+    """What is judged does not teach what a call costs."""
+    sizes = np.arange(10, 60)
+    quality = np.tile([0.0, 1.0], (50, 1))
+    paid = np.column_stack([1.0 * sizes, 10.0 * sizes])
+    train = scores(quality, cost=paid, texts=["y" * size for size in sizes])
+    judged = np.column_stack([3.0 * sizes, np.where(sizes % 2, np.nan, 30.0 * sizes)])
+    found = yardstick(train, scores(quality, cost=judged, texts=["x" * size for size in sizes]))
+    filled = np.where(sizes % 2, 10.0 * sizes, 30.0 * sizes)
+    np.testing.assert_allclose(found.arm_cost, [3.0 * sizes.mean(), filled.mean()])
+
+
 def lopsided(better: int) -> tuple[ScoreTable, ScoreTable]:
     """Of 6 rows of a small domain the dear arm wins so many; of 594 others none."""
     domains = ["small"] * 6 + ["big"] * 594

@@ -15,10 +15,9 @@ from hybridroute.training.judging.folds import Fold, HeldOut
 from hybridroute.training.judging.objective import Objective, select_rows
 from hybridroute.training.judging.one_run import Routed, Run, arm_means, routed
 from hybridroute.training.judging.paired import Average
-from hybridroute.training.judging.records import Records
+from hybridroute.training.judging.records import Records, costs_filled
 from hybridroute.training.judging.setting_search import Contender, Tuned, tuned
 from hybridroute.training.pool.estimator import EstimateKind, Estimator, FittedEstimator, Queries
-from hybridroute.training.pool.expected_cost import ExpectedCost
 
 Floats = NDArray[np.float64]
 Timer = Callable[[FittedEstimator], tuple[float, float]]
@@ -111,15 +110,14 @@ def run_of(records: Records, fold: Fold, plan: Plan) -> Run:
     train, test = fold.train, fold.test
     cost = expected = None
     if records.cost is not None:
-        learnt = ExpectedCost.fit(records.characters[train], records.cost[train])
-        cost, expected = records.cost[test], learnt.of(records.characters[test])
+        expected = records.expected_cost(train).of(records.characters[test])
+        cost = costs_filled(records.cost[test], expected)
     return Run(
         fold=fold,
         quality=records.table.quality[test],
         cost=cost,
         expected=expected,
         train_quality=arm_means(records, train, over_domains=plan.average == "domains"),
-        train_cost=None if records.cost is None else records.cost[train].mean(axis=0),
     )
 
 

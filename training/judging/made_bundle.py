@@ -19,7 +19,7 @@ from hybridroute.training.judging.comparison import Comparison
 from hybridroute.training.judging.folds import Fold
 from hybridroute.training.judging.latency import timed
 from hybridroute.training.judging.one_run import Run, routed
-from hybridroute.training.judging.records import Records, records_of
+from hybridroute.training.judging.records import Records, costs_filled, records_of
 from hybridroute.training.judging.tie_breaking import at_choices, choices
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.pool.estimator import EstimateKind
@@ -127,10 +127,9 @@ def _run(records: Records, pool: Pool, expected: Floats) -> Run:
     return Run(
         fold=Fold(seed=0, fit=none, select=none, test=every),
         quality=records.table.quality,
-        cost=records.cost,
+        cost=None if records.cost is None else costs_filled(records.cost, expected),
         expected=None if records.cost is None else expected,
         train_quality=np.array([arm.quality for arm in pool.arms]),
-        train_cost=None,
     )
 
 

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from hybridroute.training.judging.cost_curve import sweep
 from hybridroute.training.judging.folds import Fold
 from hybridroute.training.judging.paired import Average, row_weights
-from hybridroute.training.judging.records import Records
+from hybridroute.training.judging.records import Records, costs_filled
 from hybridroute.training.judging.tie_breaking import at_choices, choices
 from hybridroute.training.pool.estimator import EstimateKind
-from hybridroute.training.pool.expected_cost import ExpectedCost
 from hybridroute.training.pool.hull import hull_of
 
 Floats = NDArray[np.float64]
@@ -83,10 +82,10 @@ def select_rows(
     rows = fold.select
     cost = expected = None
     if records.cost is not None and objective != "quality":
-        means = records.cost[rows].mean(axis=0)
-        if means.max() > means.min():
-            learnt = ExpectedCost.fit(records.characters[fold.fit], records.cost[fold.fit])
-            cost, expected = records.cost[rows], learnt.of(records.characters[rows])
+        foreseen = records.expected_cost(fold.fit).of(records.characters[rows])
+        filled = costs_filled(records.cost[rows], foreseen)
+        if np.ptp(filled.mean(axis=0)) > 0.0:
+            cost, expected = filled, foreseen
     return SelectRows(
         quality=records.table.quality[rows],
         cost=cost,

@@ -26,11 +26,10 @@ class Run:
     quality : ndarray, shape (n, m)
         Of the judged rows; NaN where missing.
     cost, expected : ndarray, shape (n, m), or None
-        Stated and expected costs of the judged rows.
+        Stated and expected costs of the judged rows; a cell that states none has the expected one.
     train_quality : ndarray, shape (m,)
         Mean quality of each arm on the rows to train on, by which the best single arm is chosen:
         over rows, or over domains where those are averaged.
-    train_cost : ndarray, shape (m,), or None
     """
 
     fold: Fold
@@ -38,7 +37,6 @@ class Run:
     cost: Floats | None
     expected: Floats | None
     train_quality: Floats
-    train_cost: Floats | None
 
     @property
     def present(self) -> NDArray[np.bool_]:

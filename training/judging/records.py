@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.pool.expected_cost import ExpectedCost
 from hybridroute.training.pool.score_table import ScoreTable
 
 Floats = NDArray[np.float64]
@@ -25,7 +26,8 @@ class Records:
     test : ndarray of int or None
         Rows that the caller set apart; None where folds are to be cut.
     cost : ndarray, shape (n, m), or None
-        US dollars of every cell, never NaN; None where they are not known, ``no_cost`` says why.
+        US dollars, NaN where a cell states none; see :func:`costs_filled`. None where an arm's are
+        not known at all, ``no_cost`` says why.
     duplicates, conflicts : int
         Rows left out since their prompt's outcomes had been read; those whose outcomes differed.
     rows_in_both : int
@@ -44,6 +46,32 @@ class Records:
     def characters(self) -> NDArray[np.int64]:
         """Length of each routed text, shape (n,)."""
         return np.array([len(text) for text in self.table.texts], dtype=np.int64)
+
+    def expected_cost(self, rows: NDArray[np.intp]) -> ExpectedCost:
+        """What a call will cost, learnt from the cells of these rows that state it.
+
+        Raises
+        ------
+        DataError
+            If costs are not known, or none of an arm's is stated in these rows.
+        """
+        if self.cost is None:
+            raise DataError(f"there are no costs to learn from: {self.no_cost}")
+        stated = self.cost[rows]
+        silent = np.flatnonzero(np.isnan(stated).all(axis=0))
+        if len(silent):
+            name = self.table.arms[silent[0]]
+            raise DataError(
+                f"no cost of {name!r} is stated in {len(rows)} rows to learn costs from; state one "
+                f"with --cost {name}=USD"
+            )
+        return ExpectedCost.fit(self.characters[rows], stated)
+
+
+def costs_filled(stated: Floats, expected: Floats) -> Floats:
+    """Costs of shape (n, m) with what is expected of a cell where it states none."""
+    filled: Floats = np.where(np.isnan(stated), expected, stated)
+    return filled
 
 
 def records_of(
@@ -76,7 +104,7 @@ def records_of(
         both = len(set(first.hashes) & set(judged.hashes))
         held = _stacked(first, judged)
         place = np.arange(len(first), len(held), dtype=np.intp)
-    cost, why = _costs(held, prices)
+    cost, why = _costs(held, prices, learnt=len(first))
     return Records(
         table=held,
         test=place,
@@ -152,9 +180,12 @@ def _stacked(one: ScoreTable, other: ScoreTable) -> ScoreTable:
 
 
 def _costs(
-    table: ScoreTable, prices: Mapping[str, float] | None
+    table: ScoreTable, prices: Mapping[str, float] | None, *, learnt: int
 ) -> tuple[Floats | None, str | None]:
-    """Costs of every cell. One that is not stated is its arm's mean, if some are."""
+    """Costs of the cells that state one, or whose arm's price is given.
+
+    Each arm states some among the first ``learnt`` rows, from which the others' are learnt.
+    """
     given = prices or {}
     for name, price in given.items():
         if name not in table.arms:
@@ -166,12 +197,10 @@ def _costs(
         cost = table.cost_usd.copy()
     for name, price in given.items():
         cost[:, table.arms.index(name)] = price
-    stated = ~np.isnan(cost)
-    silent = np.flatnonzero(~stated.any(axis=0))
+    silent = np.flatnonzero(np.isnan(cost[:learnt]).all(axis=0))
     if len(silent) == len(table.arms):
         return None, "the outcomes state no costs; state one for each arm with --cost ARM=USD"
     if len(silent):
         name = table.arms[silent[0]]
         return None, f"no cost of {name!r} is stated; state one with --cost {name}=USD"
-    means = np.where(stated, cost, 0.0).sum(axis=0) / stated.sum(axis=0)
-    return np.where(stated, cost, means), None
+    return cost, None

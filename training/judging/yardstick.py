@@ -9,13 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridroute.training.judging.all_runs import Plan
-from hybridroute.training.judging.averaged_rows import AveragedRows, RowAverager, judged_rows
+from hybridroute.training.judging.averaged_rows import (
+    AveragedRows,
+    RowAverager,
+    averaged,
+    judged_rows,
+)
 from hybridroute.training.judging.baselines import best_single, chance, oracle
 from hybridroute.training.judging.comparison_row import Pair
 from hybridroute.training.judging.cost_curve import Ends
 from hybridroute.training.judging.one_run import Run
 from hybridroute.training.judging.paired import Resamples, resamples_of
-from hybridroute.training.judging.records import Records
+from hybridroute.training.judging.records import Records, costs_filled
 
 Floats = NDArray[np.float64]
 
@@ -105,7 +110,7 @@ def yardstick_of(
         seed=plan.seed,
     )
     quality = records.table.quality[rows]
-    cost = None if records.cost is None else records.cost[rows]
+    cost = _judged_costs(records, runs, rows)
     arm_cost = None if cost is None else resamples.base @ cost
     arm_quality = _weighted_means(quality, resamples.base)
     single = average([best_single(run) for run in runs])
@@ -126,6 +131,15 @@ def yardstick_of(
         arm_quality=arm_quality,
         drawn=drawn_costs(resamples, cost, alone, cheapest),
     )
+
+
+def _judged_costs(records: Records, runs: Sequence[Run], rows: NDArray[np.intp]) -> Floats | None:
+    """Of the judged rows, (n, m); what none is stated for is the mean of what the runs expect."""
+    costs = [run.cost for run in runs if run.cost is not None]
+    if records.cost is None or len(costs) < len(runs):
+        return None
+    places = [np.searchsorted(rows, run.fold.test) for run in runs]
+    return costs_filled(records.cost[rows], averaged(costs, places, len(rows)))
 
 
 def _cheapest(arm_cost: Floats | None, arm_quality: Floats, runs: Sequence[Run]) -> int:
