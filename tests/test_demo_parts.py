@@ -24,7 +24,7 @@ from hybridroute.demo.session import (
     split_of,
     takes_dial,
 )
-from hybridroute.demo.show import show_answers
+from hybridroute.demo.show import show_answers, show_splits
 from hybridroute.edge_runtime.errors import ArmUnavailable, EngineMissing
 from hybridroute.routed_text import routed_text
 
@@ -139,6 +139,24 @@ def test_the_table_holds_every_column_at_80_columns():
     for cell in ("What?", "0.500", "0.600", "edge", "First second", "0.10", "0.25"):
         assert cell in text
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_a_narrow_terminal_gets_fewer_columns_and_still_sees_query_and_answer(width):
+    text = shown(answered("cloud", content="Paris, it is."), width=width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    for cell in ("query", "What?", "cloud", "first words", "Paris"):
+        assert cell in text
+    assert ("0.600" in text) is (width == 60)
+    assert "total" not in text
+    assert "seconds" not in text
+
+
+def test_the_shares_are_whole_at_40_columns():
+    out = Console(file=io.StringIO(), width=40)
+    show_splits(out, [split_of([answered("edge")], dial=0.3, requested=0.7)])
+    for cell in ("dial", "requested", "measured", "edge", "cloud", "0.3", "70%", "100%"):
+        assert cell in out.file.getvalue()
 
 
 @pytest.mark.parametrize("height", [24, 6])

@@ -11,11 +11,18 @@ from hybridroute.cli.options import Json
 from hybridroute.cli.output import console, print_json, progress, say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.table import Table
+
     from hybridroute.edge_runtime.known_models import RegisteredModel
     from hybridroute.edge_runtime.local_models import LocalModel
     from hybridroute.edge_runtime.model_registry import ModelFile, ModelState
 
 models = typer.Typer(help="List, show, pull, add, verify and remove the models known by name.")
+
+_ROOM_FOR_LICENCE, _ROOM_FOR_SIZE, _ROOM_FOR_INSTALLED = 45, 27, 16
+"""Columns of the terminal beside the longest name."""
 
 Name = Annotated[str, typer.Argument(help="A name of `models list`.")]
 
@@ -30,18 +37,48 @@ def list_(json: Json = False) -> None:
     if json:
         print_json([*map(_state_body, states), *map(_local_body, own)])
         return
-    from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
-    from rich.table import Table
+    out = console()
+    rows = [
+        {
+            "model": state.entry.name,
+            "size": _size(state.entry.bytes),
+            "installed": "yes" if state.installed else "no",
+            "licence or source": state.entry.licence,
+        }
+        for state in states
+    ]
+    rows += [
+        {
+            "model": model.name,
+            "size": _size(model.bytes),
+            "installed": "yes" if _local_body(model)["installed"] else "gone",
+            "licence or source": model.source or model.path,
+        }
+        for model in own
+    ]
+    out.print(_table(rows, out.width))
 
-    table = Table("model", "size", "installed", "licence or source", box=SIMPLE_HEAD)
-    for state in states:
-        there = "yes" if state.installed else "no"
-        table.add_row(state.entry.name, _size(state.entry.bytes), there, state.entry.licence)
-    for model in own:
-        there = "yes" if _local_body(model)["installed"] else "gone"
-        table.add_row(model.name, _size(model.bytes), there, escape(model.source or model.path))
-    console().print(table)
+
+def _table(rows: Sequence[Mapping[str, str]], width: int) -> Table:
+    """The rows in as many columns as leave the names whole; nothing is cut, what is long folds."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    names = max(len(row["model"]) for row in rows)
+    columns = ["model", "size", "installed", "licence or source"]
+    if width < names + _ROOM_FOR_LICENCE:
+        columns.remove("licence or source")
+    if width < names + _ROOM_FOR_SIZE:
+        columns.remove("size")
+    table = Table(box=SIMPLE_HEAD)
+    whole = min(names, max(1, width - _ROOM_FOR_INSTALLED))
+    for column in columns:
+        is_name = column == "model"
+        table.add_column(column, overflow="fold", min_width=whole if is_name else None)
+    for row in rows:
+        table.add_row(*(Text(row[column]) for column in columns))
+    return table
 
 
 @models.command()

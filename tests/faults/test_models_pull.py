@@ -55,6 +55,18 @@ def test_an_added_file_is_listed_with_its_path(tmp_path, cache):
     assert (tmp_path / "own.gguf").is_file()
 
 
+def test_a_name_is_whole_in_a_narrow_list(tmp_path, cache):
+    name = "a-model-with-a-name-of-its-own"
+    (tmp_path / "own.gguf").write_bytes(DATA)
+    set_up = {"cwd": tmp_path, "HYBRIDROUTE_CACHE": str(cache)}
+    assert run("models", "add", name, "own.gguf", **set_up).returncode == 0
+    for columns in ("50", "40", "24"):
+        listed = run("models", "list", COLUMNS=columns, **set_up).stdout
+        names = "".join(line.split()[0] for line in listed.splitlines() if line.strip())
+        assert name in names
+        assert "…" not in listed
+
+
 def test_sha256_goes_with_a_url_only(tmp_path):
     done = run("models", "pull", "smollm2-135m", "--sha256", SHA, cwd=tmp_path)
     assert done.returncode == 1
