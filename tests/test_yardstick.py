@@ -10,7 +10,7 @@ from hybridroute.training.judging.averaged_rows import RowAverager
 from hybridroute.training.judging.folds import folds_of
 from hybridroute.training.judging.paired import Average
 from hybridroute.training.judging.records import records_of
-from hybridroute.training.judging.yardstick import Yardstick, yardstick_of
+from hybridroute.training.judging.yardstick import Yardstick, cheapest_of, yardstick_of
 from hybridroute.training.pool.score_table import ScoreTable
 
 
@@ -55,3 +55,9 @@ def test_a_lead_is_clear_by_the_standard_error_of_the_mean_it_is() -> None:
     assert yardstick(*lopsided(5), average="domains").ends.clear
     assert not yardstick(*lopsided(2)).ends.clear
     assert yardstick(*lopsided(6)).ends.clear
+
+
+def test_of_equally_cheap_arms_the_better_is_the_cheapest() -> None:
+    costs = np.array([[1.0, 1.0 + 1e-14, 0.5], [2.0, 1.0, 3.0]])
+    qualities = np.array([[0.2, 0.3, np.nan], [0.9, 0.1, 0.9]])
+    assert cheapest_of(costs, qualities).tolist() == [1, 1]

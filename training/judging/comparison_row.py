@@ -47,7 +47,8 @@ class Savings:
     Parameters
     ----------
     aiq, aiq_ci95 : float, (float, float), or None
-        Mean height of the hull over the comparison's cost range; each resample has its own range.
+        Mean height of the hull over the comparison's cost range; each resample has its own range,
+        from the arm that is cheapest in it.
     ndch : tuple of (cost, quality)
         The hull's corners: mean US dollars a query, and mean quality.
     cpt50, cpt80 : float or None

@@ -122,7 +122,7 @@ def savings_of(held: AveragedRows, yardstick: Yardstick) -> Savings | None:
     drawn = aiq_draws(held, yardstick)
     return Savings(
         aiq=hull.aiq(*span),
-        aiq_ci95=None if drawn is None else limits(drawn),
+        aiq_ci95=_defined_limits(drawn),
         ndch=tuple(zip(hull.cost.tolist(), hull.quality.tolist(), strict=True)),
         cpt50=None if shares[0] is None else 100.0 * shares[0],
         cpt80=None if shares[1] is None else 100.0 * shares[1],
@@ -132,7 +132,8 @@ def savings_of(held: AveragedRows, yardstick: Yardstick) -> Savings | None:
 
 
 def aiq_draws(held: AveragedRows, yardstick: Yardstick) -> Floats | None:
-    """AIQ in each resample, shape (resamples,); None where it is undefined in one."""
+    """AIQ in each resample, shape (resamples,), over its own range of costs and from its own
+    cheapest arm on; NaN in one where all arms cost the same. None without costs."""
     points, drawn = _points(held), yardstick.drawn
     if points is None or drawn is None:
         return None
@@ -141,9 +142,15 @@ def aiq_draws(held: AveragedRows, yardstick: Yardstick) -> Floats | None:
         hull_with(quality[at], cost[at], low).aiq(*span)
         for at, (low, span) in enumerate(zip(drawn.low, drawn.spans, strict=True))
     ]
-    if any(one is None for one in found):
+    return np.array(found, dtype=np.float64)  # None becomes NaN
+
+
+def _defined_limits(drawn: Floats | None) -> Pair | None:
+    """Of the resamples in which a figure is defined; None where hardly any is left."""
+    if drawn is None:
         return None
-    return np.array(found, dtype=np.float64)
+    held = drawn[np.isfinite(drawn)]
+    return limits(held) if len(held) > 1 else None
 
 
 def aiq_difference(
@@ -156,6 +163,7 @@ def aiq_difference(
         return None
     if mine is None or theirs is None or a == b:
         return None
-    return Difference(
-        a=a, b=b, difference=held.aiq - beside.aiq, ci95=limits(mine - theirs), figure="aiq"
-    )
+    interval = _defined_limits(mine - theirs)
+    if interval is None:
+        return None
+    return Difference(a=a, b=b, difference=held.aiq - beside.aiq, ci95=interval, figure="aiq")

@@ -21,13 +21,14 @@ from hybridroute.training.judging.cost_curve import Ends
 from hybridroute.training.judging.one_run import Run
 from hybridroute.training.judging.paired import Resamples, resamples_of
 from hybridroute.training.judging.records import Records, costs_filled
+from hybridroute.training.pool.hull import ROUND_OFF
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DrawnCosts:
-    """In each resample, the mean cost and quality of the cheapest arm, and the range of costs."""
+    """In each resample: mean cost and quality of the arm that is cheapest in it, range of costs."""
 
     low: tuple[Pair, ...]
     spans: tuple[Pair, ...]
@@ -52,7 +53,8 @@ class Yardstick:
     reference : float or None
         A strong model's mean quality, for V_R.
     arm_cost, arm_quality : ndarray, shape (m,), or None
-        Means of the judged rows; the cheapest and the dearest give the cost range.
+        Means of the judged rows; of those with an outcome there, the cheapest and the dearest give
+        the cost range. A quality is NaN without one.
     drawn : DrawnCosts or None
         None without a range of costs.
     """
@@ -73,9 +75,10 @@ class Yardstick:
     @property
     def cost_range(self) -> Pair | None:
         """Mean cost of the cheapest and of the dearest arm; None where they do not differ."""
-        if self.arm_cost is None or not self.arm_cost.max() > self.arm_cost.min():
+        if self.arm_cost is None:
             return None
-        return float(self.arm_cost.min()), float(self.arm_cost.max())
+        held = self.arm_cost[np.isfinite(self.arm_quality)]
+        return (float(held.min()), float(held.max())) if np.ptp(held) > 0.0 else None
 
     @property
     def cpt_undefined(self) -> str | None:
@@ -83,17 +86,28 @@ class Yardstick:
         return None if self.cost_range is None else self.ends.undefined()
 
 
-def drawn_costs(
-    resamples: Resamples, cost: Floats | None, quality: Floats, cheapest: int
-) -> DrawnCosts | None:
-    """Of judged rows' costs (n, m), and the cheapest arm's quality (n,) without missing cells."""
-    if cost is None or not np.ptp(resamples.base @ cost) > 0.0:
+def drawn_costs(resamples: Resamples, cost: Floats | None, quality: Floats) -> DrawnCosts | None:
+    """Of judged rows' costs and qualities (n, m), the latter NaN in whole columns if at all."""
+    if cost is None:
         return None
-    costs, qualities = resamples.means(cost), resamples.means(quality)
+    known = np.isfinite(quality).all(axis=0)
+    costs, qualities = resamples.means(cost[:, known]), resamples.means(quality[:, known])
+    at, rows = cheapest_of(costs, qualities), np.arange(len(costs))
     return DrawnCosts(
-        low=tuple(zip(costs[:, cheapest].tolist(), qualities.tolist(), strict=True)),
+        low=tuple(zip(costs[rows, at].tolist(), qualities[rows, at].tolist(), strict=True)),
         spans=tuple(zip(costs.min(axis=1).tolist(), costs.max(axis=1).tolist(), strict=True)),
     )
+
+
+def cheapest_of(costs: Floats, qualities: Floats) -> NDArray[np.intp]:
+    """The cheapest arm by mean costs of shape (k, m), the better of equals: shape (k,).
+
+    An arm whose mean quality is NaN had no outcome, and is none to fall back on.
+    """
+    known = np.where(np.isnan(qualities), np.inf, costs)
+    equals = known <= known.min(axis=1, keepdims=True) * (1.0 + ROUND_OFF)
+    found: NDArray[np.intp] = np.where(equals, qualities, -np.inf).argmax(axis=1)
+    return found
 
 
 def yardstick_of(
@@ -115,7 +129,7 @@ def yardstick_of(
     arm_quality = _weighted_means(quality, resamples.base)
     single = average([best_single(run) for run in runs])
     cheapest = _cheapest(arm_cost, arm_quality, runs)
-    alone = np.where(np.isnan(quality[:, cheapest]), arm_quality[cheapest], quality[:, cheapest])
+    quality = np.where(np.isnan(quality), arm_quality, quality)
     low_cost = 0.0 if arm_cost is None else float(arm_cost[cheapest])
     return Yardstick(
         arms=records.table.arms,
@@ -125,11 +139,11 @@ def yardstick_of(
         oracle=average([oracle(run) for run in runs]),
         best_single=single,
         cheapest=cheapest,
-        ends=_ends(single, alone, low_cost, resamples),
+        ends=_ends(single, quality[:, cheapest], low_cost, resamples),
         reference=plan.reference,
         arm_cost=arm_cost,
         arm_quality=arm_quality,
-        drawn=drawn_costs(resamples, cost, alone, cheapest),
+        drawn=drawn_costs(resamples, cost, quality),
     )
 
 
@@ -145,7 +159,7 @@ def _judged_costs(records: Records, runs: Sequence[Run], rows: NDArray[np.intp])
 def _cheapest(arm_cost: Floats | None, arm_quality: Floats, runs: Sequence[Run]) -> int:
     if arm_cost is None:
         return int(runs[0].train_quality.argmin())
-    return int(np.lexsort((-np.nan_to_num(arm_quality, nan=-np.inf), arm_cost))[0])
+    return int(cheapest_of(arm_cost[None], arm_quality[None])[0])
 
 
 def _ends(single: AveragedRows, alone: Floats, low_cost: float, resamples: Resamples) -> Ends:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from hybridroute.edge_runtime.errors import DataError
 
 Floats = NDArray[np.float64]
+ROUND_OFF = 1e-12
+"""Costs no further apart than this share of them are equal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,7 +59,7 @@ class Hull:
         RouterBench (arXiv 2403.12031), equation 6: 1 / (high - low) times the integral. None where
         high is not above low (all costs are equal, or zero), or the curve begins after low.
         """
-        if not high > low or self.cost[0] > low + 1e-12 * abs(low):
+        if not high > low or self.cost[0] > low + ROUND_OFF * abs(low):
             return None
         inside = (self.cost > low) & (self.cost < high)
         at = np.concatenate([[low], self.cost[inside], [high]])
