@@ -16,6 +16,7 @@ from hybridroute.decision_log import bundle_name
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD, Calibration
+from hybridroute.edge_runtime.scope import is_out_of_scope
 from hybridroute.setting import Setting
 from hybridroute.threshold_policy import ThresholdPolicy
 
@@ -44,7 +45,8 @@ class Replay:
         Requests that change their arm.
     cloud_share_was, cloud_share_would_be : float
     cost_usd_was, cost_usd_would_be : float or None
-        With the tokens of the answers that were given; None where none has a known cost.
+        With the tokens of the answers that were given; None where none has a known cost, or only
+        those that stay on the device have one while the cloud's prices are not known.
     unpriced : int
         Requests left out of the costs, as a price is not known.
     worse_expected : float or None
@@ -99,6 +101,12 @@ class _Case:
     costs: Mapping[str, float | None]
     labels: Mapping[str, float]
 
+    @property
+    def cost(self) -> tuple[float, float] | None:
+        """What it cost and would have cost; None unless both are known."""
+        was, would_be = self.costs.get(self.was), self.costs.get(self.would_be)
+        return None if was is None or would_be is None else (was, would_be)
+
 
 def replay(log: str | os.PathLike[str], setting: Setting, bundle: Bundle) -> Replay:
     """Decide every request of a log again, under another setting.
@@ -122,12 +130,8 @@ def replay(log: str | os.PathLike[str], setting: Setting, bundle: Bundle) -> Rep
     if not cases:
         raise DataError(f"{log} holds no answered request; nothing can be replayed")
     moved = [case for case in cases if case.was != case.would_be]
-    priced = [
-        (was, would_be)
-        for case in cases
-        if (was := case.costs.get(case.was)) is not None
-        and (would_be := case.costs.get(case.would_be)) is not None
-    ]
+    costs = [case.cost for case in cases if case.cost is not None]
+    is_priced = _says_something(cases)
     graded = [
         (case.labels[case.was], case.labels[case.would_be])
         for case in cases
@@ -142,9 +146,9 @@ def replay(log: str | os.PathLike[str], setting: Setting, bundle: Bundle) -> Rep
         to_cloud=sum(case.would_be == "cloud" for case in moved),
         cloud_share_was=sum(case.was == "cloud" for case in cases) / len(cases),
         cloud_share_would_be=sum(case.would_be == "cloud" for case in cases) / len(cases),
-        cost_usd_was=sum(was for was, _ in priced) if priced else None,
-        cost_usd_would_be=sum(would_be for _, would_be in priced) if priced else None,
-        unpriced=len(cases) - len(priced),
+        cost_usd_was=sum(was for was, _ in costs) if is_priced else None,
+        cost_usd_would_be=sum(would_be for _, would_be in costs) if is_priced else None,
+        unpriced=len(cases) - len(costs),
         worse_expected=_worse(moved),
         quality_lost_expected=None if lost is None else lost / len(cases),
         quality_lost_from=None if lost is None else _source(bundle),
@@ -152,6 +156,13 @@ def replay(log: str | os.PathLike[str], setting: Setting, bundle: Bundle) -> Rep
         quality_was=sum(was for was, _ in graded) / len(graded) if graded else None,
         quality_would_be=sum(after for _, after in graded) / len(graded) if graded else None,
     )
+
+
+def _says_something(cases: list[_Case]) -> bool:
+    """Whether the costs are of more than what is free: else their sum would look like no cost."""
+    known = [case for case in cases if case.cost is not None]
+    has_cloud = any("cloud" in (case.was, case.would_be) for case in known)
+    return has_cloud or len(known) == len(cases)
 
 
 def _worse(moved: list[_Case]) -> float | None:
@@ -257,7 +268,7 @@ class _Again:
         return (
             row["reason"] in REDECIDABLE_REASONS
             and row["score"] is not None
-            and (row["unknown_share"] or 0.0) <= limit
+            and not is_out_of_scope(row["unknown_share"] or 0.0, limit)
             and row["bundle"] == self._name
             and (row["reason"] != "fallback" or _score_chose(row["fallback_from"], row))
         )

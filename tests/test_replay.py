@@ -129,7 +129,18 @@ def test_unknown_prices_are_no_zeros(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     _log(path, priced=False)
     found = replay(path, Setting(threshold=0.6), bundle())
-    assert (found.unpriced, found.cost_usd_was) == (3, 0.0)
+    assert (found.unpriced, found.cost_usd_was, found.cost_usd_would_be) == (3, None, None)
+    body = found.to_dict()
+    assert (body["cost_usd_was"], body["cost_usd_would_be"]) == (None, None)
+
+
+def test_what_was_all_on_the_device_and_stays_there_costs_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    with HybridClient(bundle(), edge=edge_arm(), threshold=0.0) as client:
+        client.log_to(path)
+        client.chat.completions.create(messages=user("0.9 easy"))
+    found = replay(path, Setting(threshold=0.0), bundle())
+    assert (found.unpriced, found.cost_usd_was, found.cost_usd_would_be) == (0, 0.0, 0.0)
 
 
 def test_another_bundle_s_scores_are_not_touched(tmp_path: Path) -> None:
