@@ -146,9 +146,22 @@ def _listen(loop: asyncio.AbstractEventLoop, reload: Callable[[], None]) -> bool
 async def _http_error(request: Request, error: Exception) -> Response:
     """Starlette's own errors: no such path, no such method."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    said = f"{request.method} {request.url.path[:80]!r} is not served here; see /openapi.json"
+    asked = f"{request.method} {request.url.path[:80]!r}"
+    if status == 405:
+        allowed = ", ".join(_methods_of(request))
+        said = f"{asked} is not served; ask with {allowed}, see /openapi.json"
+        headers = {"allow": allowed}
+        return error_answer(ApiError(status, said, code="method_not_allowed", headers=headers))
+    said = f"{asked} is not served here; see /openapi.json"
     headers = dict(getattr(error, "headers", None) or {})
     return error_answer(ApiError(status, said, code="not_found", headers=headers))
+
+
+def _methods_of(request: Request) -> list[str]:
+    """What the path can be asked with, over all its routes: Starlette names the first one's."""
+    routes = (route for route in request.app.routes if isinstance(route, Route))
+    fitting = (route for route in routes if route.path_regex.match(request.url.path))
+    return sorted({method for route in fitting for method in route.methods or ()})
 
 
 async def _any_error(request: Request, error: Exception) -> Response:  # noqa: ARG001

@@ -143,12 +143,21 @@ def test_a_model_that_is_not_ours(server: ServerRun) -> None:
     assert "'gpt-4o'" in error["message"]
 
 
+def test_what_is_not_served(server: ServerRun) -> None:
+    _refused(requests.get(server.url + "/nothing", timeout=20), 404, "not_found")
+
+
 @pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [("GET", "/nothing", 404), ("GET", CHAT, 405), ("DELETE", "/v1/hybridroute/dial", 405)],
+    ("method", "path", "allowed"),
+    [("GET", CHAT, "POST"), ("DELETE", "/v1/hybridroute/dial", "GET, HEAD, PUT")],
 )
-def test_what_is_not_served(server: ServerRun, method: str, path: str, status: int) -> None:
-    _refused(requests.request(method, server.url + path, timeout=20), status, "not_found")
+def test_a_method_that_is_not_served_is_told_which_are(
+    server: ServerRun, method: str, path: str, allowed: str
+) -> None:
+    answered = requests.request(method, server.url + path, timeout=20)
+    error = _refused(answered, 405, "method_not_allowed")
+    assert answered.headers["allow"] == allowed
+    assert error["message"].startswith(f"{method} '{path}' is not served; ask with {allowed}")
 
 
 @pytest.mark.parametrize(
