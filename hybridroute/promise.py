@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from numbers import Real
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.edge_runtime.promises import PromiseKind, PromiseRow, Promises
@@ -25,15 +25,14 @@ class Promise:
         In (0, 1): mean quality of all-cloud minus that of the routed answers, in units of q.
     confidence : float
         In (0, 1): the chance, over the outcomes the bundle was calibrated on, that it holds.
-    relative : bool
-        ``max_drop`` is a share of the mean quality of all-cloud.
-    of_gap : bool
-        ``max_drop`` is a share of the gap between the arms, 1 - PGR.
+    drop_kind : {"absolute", "relative", "gap"}
+        What ``max_drop`` is: a difference of q, a share of the mean quality of all-cloud, or a
+        share of the gap between the arms (1 - PGR).
 
     Raises
     ------
     ConfigError
-        If a number is out of range, or both flags are set.
+        If a number is out of range, or the kind is unknown.
 
     Examples
     --------
@@ -42,8 +41,7 @@ class Promise:
 
     max_drop: float
     confidence: float = CONFIDENCE
-    relative: bool = False
-    of_gap: bool = False
+    drop_kind: PromiseKind = "absolute"
 
     def __post_init__(self) -> None:
         for name in ("max_drop", "confidence"):
@@ -52,18 +50,14 @@ class Promise:
             if not 0.0 < number < 1.0:
                 raise ConfigError(f"{name} is {value!r}; give a number between 0 and 1", param=name)
             object.__setattr__(self, name, number)
-        if self.relative and self.of_gap:
-            raise ConfigError("a promise is relative or of the gap, not both; set one of them")
-
-    @property
-    def kind(self) -> PromiseKind:
-        """What the drop is measured in."""
-        if self.of_gap:
-            return "gap"
-        return "relative" if self.relative else "absolute"
+        if self.drop_kind not in get_args(PromiseKind):
+            kinds = ", ".join(get_args(PromiseKind))
+            raise ConfigError(
+                f"drop_kind is {self.drop_kind!r}; use one of {kinds}", param="drop_kind"
+            )
 
     def __str__(self) -> str:
-        return f"{_named(self.kind, self.max_drop)} with {self.confidence:g} confidence"
+        return f"{_named(self.drop_kind, self.max_drop)} with {self.confidence:g} confidence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +117,7 @@ def find_promise(promises: Promises, asked: Promise) -> ChosenPromise:
     ConfigError
         If the bundle holds none so strict, or its outcomes do not support it; says how many would.
     """
-    same = [held for held in promises.kept if held.kind == asked.kind]
+    same = [held for held in promises.kept if held.kind == asked.drop_kind]
     enough = [
         held
         for held in same
@@ -151,27 +145,24 @@ def find_promise(promises: Promises, asked: Promise) -> ChosenPromise:
 
 
 def promise_from(
-    max_drop: float | None, confidence: float | None = None, kind: str | None = None
+    max_drop: float | None, confidence: float | None = None, drop_kind: str | None = None
 ) -> Promise | None:
     """The promise that settings ask for; None where they ask for none.
 
     Raises
     ------
     ConfigError
-        If a number is out of range, ``kind`` is unknown, or there is no limit for it to belong to.
+        If a number is out of range, the kind is unknown, or there is no limit for it to belong to.
     """
     if max_drop is None:
-        if confidence is not None or kind is not None:
+        if confidence is not None or drop_kind is not None:
             said = "confidence" if confidence is not None else "drop_kind"
             raise ConfigError(f"{said} belongs to a promise; give max_drop too, such as 0.02")
         return None
-    if kind is not None and kind not in get_args(PromiseKind):
-        raise ConfigError(f"drop_kind is {kind!r}; use one of {', '.join(get_args(PromiseKind))}")
     return Promise(
         max_drop=max_drop,
         confidence=CONFIDENCE if confidence is None else confidence,
-        relative=kind == "relative",
-        of_gap=kind == "gap",
+        drop_kind=cast("PromiseKind", drop_kind or "absolute"),  # Promise looks at it
     )
 
 
@@ -187,7 +178,7 @@ def _is_number(value: object) -> bool:
 
 
 def _how(asked: Promise) -> str:
-    flag = "" if asked.kind == "absolute" else f" --drop-kind {asked.kind}"
+    flag = "" if asked.drop_kind == "absolute" else f" --drop-kind {asked.drop_kind}"
     return (
         f"Run {_MAKE} {asked.max_drop:g}{flag} --confidence {asked.confidence:g}` on outcomes of "
         "your two models, some hundreds at least (docs/promise.md)"
@@ -196,7 +187,7 @@ def _how(asked: Promise) -> str:
 
 def _none_so_strict(asked: Promise, same: list[PromiseRow]) -> str:
     if not same:
-        return f"the bundle holds no promise of the kind {asked.kind!r} that {asked} is"
+        return f"the bundle holds no promise of the kind {asked.drop_kind!r} that {asked} is"
     strictest = min(held.max_drop for held in same)
     surest = max(held.confidence for held in same)
     return (

@@ -74,9 +74,9 @@ def test_settings_ask_for_a_promise_or_say_what_is_missing() -> None:
     assert promise_from(None) is None
     assert promise_from(0.02) == Promise(max_drop=0.02, confidence=0.9)
     assert promise_from(0.02, 0.95, "relative") == Promise(
-        max_drop=0.02, confidence=0.95, relative=True
+        max_drop=0.02, confidence=0.95, drop_kind="relative"
     )
-    assert promise_from(0.02, kind="gap") == Promise(max_drop=0.02, of_gap=True)
+    assert promise_from(0.02, drop_kind="gap") == Promise(max_drop=0.02, drop_kind="gap")
     for given, said in (
         ((None, 0.9), "confidence belongs to a promise; give max_drop"),
         ((None, None, "gap"), "drop_kind belongs to a promise"),
@@ -97,11 +97,12 @@ def test_a_dial_and_a_promise_are_two_ways_to_say_one_thing() -> None:
 
 
 def test_a_promise_is_of_one_kind() -> None:
-    assert Promise(max_drop=0.1).kind == "absolute"
-    assert Promise(max_drop=0.1, relative=True).kind == "relative"
-    assert Promise(max_drop=0.1, of_gap=True).kind == "gap"
-    with pytest.raises(ConfigError, match="not both"):
-        Promise(max_drop=0.1, relative=True, of_gap=True)
+    assert Promise(max_drop=0.1).drop_kind == "absolute"
+    for kind in ("absolute", "relative", "gap"):
+        assert Promise(max_drop=0.1, drop_kind=kind).drop_kind == kind
+    for wrong in ("total", True, None):
+        with pytest.raises(ConfigError, match="drop_kind is .*; use one of absolute, relative"):
+            Promise(max_drop=0.1, drop_kind=wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_a_promise_is_of_one_kind() -> None:
         (Promise(max_drop=0.02, confidence=0.93), 0.7),
         (Promise(max_drop=0.015), 0.8),
         (Promise(max_drop=0.3), 0.6),
-        (Promise(max_drop=0.05, relative=True), 0.3),
+        (Promise(max_drop=0.05, drop_kind="relative"), 0.3),
     ],
 )
 def test_the_nearest_promise_that_is_as_strict_stands(asked: Promise, threshold: float) -> None:
@@ -127,10 +128,13 @@ def test_the_nearest_promise_that_is_as_strict_stands(asked: Promise, threshold:
     ("asked", "said"),
     [
         (Promise(max_drop=0.005), "about 2400 would"),
-        (Promise(max_drop=0.05, confidence=0.95, relative=True), "more outcomes would not help"),
+        (
+            Promise(max_drop=0.05, confidence=0.95, drop_kind="relative"),
+            "more outcomes would not help",
+        ),
         (Promise(max_drop=0.001), "strictest limit is 0.005"),
         (Promise(max_drop=0.02, confidence=0.99), "highest confidence 0.95"),
-        (Promise(max_drop=0.02, of_gap=True), "no promise of the kind 'gap'"),
+        (Promise(max_drop=0.02, drop_kind="gap"), "no promise of the kind 'gap'"),
     ],
 )
 def test_what_the_outcomes_do_not_support_is_refused(asked: Promise, said: str) -> None:
@@ -237,7 +241,7 @@ def test_a_dial_s_expectation_carries_the_bound_that_the_bundle_holds() -> None:
         assert asked.expect(threshold=0.4).drop_bound_confidence is None
         promise = asked.expect(dial=Promise(max_drop=0.02))
         assert (promise.drop_bound, promise.drop_bound_n) == (pytest.approx(0.018), 1000)
-        share = asked.expect(dial=Promise(max_drop=0.05, relative=True))
+        share = asked.expect(dial=Promise(max_drop=0.05, drop_kind="relative"))
         assert (share.drop_bound, share.drop_bound_n) == (None, None)
     with HybridClient(held, edge=edge_arm(model="other"), cloud=cloud_arm()) as other:
         assert other.expect(dial=0.5).drop_bound is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -100,8 +101,7 @@ def _said(setting: Setting) -> dict[str, Any]:
     asked = setting.promise
     if asked is None:
         return {setting.kind: setting.value}
-    kind = {"relative": asked.relative, "of_gap": asked.of_gap}
-    return {"promise": {"max_drop": asked.max_drop, "confidence": asked.confidence, **kind}}
+    return {"promise": asdict(asked)}
 
 
 def _sentence(body: dict[str, Any]) -> str:

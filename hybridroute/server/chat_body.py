@@ -30,7 +30,7 @@ SETTINGS = ("dial", "threshold", "cost_advantage", "cost_weight", "budget_usd", 
 UNSAID_TOKENS = 1024
 """What each of several answers counts as where ``max_tokens`` is not given."""
 _STREAM_OPTIONS = ("include_usage", "include_obfuscation")
-_PROMISED = frozenset({"max_drop", "confidence", "relative", "of_gap"})
+_PROMISED = frozenset({"max_drop", "confidence", "drop_kind"})
 
 _OWN = frozenset(
     {
@@ -179,8 +179,7 @@ def _promise(said: Any) -> Promise:
     return Promise(
         max_drop=said["max_drop"],
         confidence=said.get("confidence", 0.9),
-        relative=_flag("promise.relative", said.get("relative")),
-        of_gap=_flag("promise.of_gap", said.get("of_gap")),
+        drop_kind=said.get("drop_kind", "absolute"),
     )
 
 

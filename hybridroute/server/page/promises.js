@@ -44,7 +44,7 @@ export class Promises {
     if (this.picker.value === "") return;
     onPick({ promise: {
       max_drop: one.max_drop, confidence: one.confidence,
-      relative: one.kind === "relative", of_gap: one.kind === "gap",
+      drop_kind: one.kind,
     } });
   }
 }
