@@ -157,6 +157,19 @@ def test_one_row_has_no_realised_dial(tmp_path: Path) -> None:
     assert [row["realised"] for row in found["dials"]] == [None] * len(DIALS)
 
 
+def test_a_gain_that_rounding_takes_whole_has_no_realised_dial(tmp_path: Path) -> None:
+    """Of 1,000 rows a fifth gain one step of float64 at 1e9: known apart, and lost in the mean."""
+    hard = np.arange(1000) % 5 == 0
+    scores = np.where(hard, 0.1, 0.9).astype(np.float32)
+    edge = np.full(1000, 1e9)
+    cloud = np.where(hard, np.nextafter(edge, np.inf), edge)
+    held = calibrate(scores.astype(np.float64), edge, cloud, "rows")
+    assert (held.flat, held.best_quality - held.edge_quality) == (False, 0.0)
+    manifest = replace(write_tiny_bundle(tmp_path / "b").manifest, calibration=held)
+    rows = dial_rows(manifest, scores, edge, cloud)
+    assert [row["realised"] for row in rows] == [None] * len(DIALS)
+
+
 def embedded(rows: OutcomeTable, seed: int) -> Embedded:
     random = np.random.default_rng(seed)
     hard = np.array([text.startswith("prove") for text in rows.texts()], dtype=np.float32)

@@ -156,7 +156,7 @@ def dial_rows(
                 "threshold": calibration.dial.thresholds[at],
                 "expected_cloud_share": calibration.dial.cloud_share[at],
                 "cloud_share": float(to_cloud.mean()),
-                "realised": None if best is None else gain / best,
+                "realised": gain / best if best else None,  # rounding can leave 0
             }
         )
     return rows
