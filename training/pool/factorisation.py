@@ -70,9 +70,9 @@ class Factorisation:
         target = np.where(present, held, np.nan)
         states = queries.embeddings.astype(np.float64)
         random = np.random.default_rng(seed)
-        judged = random.random(len(held)) < _HELD_OUT
-        judge, rows = np.flatnonzero(judged)[:_MOST_JUDGED], np.flatnonzero(~judged)
+        apart = random.random(len(held)) < _HELD_OUT
         columns = _columns(held.shape[1], random)
+        rows, judge = _parts(apart, _has_winner(target[:, columns]))
         factors = self._drawn(states.shape[1], held.shape[1], random)
         adam = _Adam(factors, rate=self.rate, decay=self.decay)
         best, least, since = factors, np.inf, 0
@@ -81,6 +81,9 @@ class Factorisation:
                 noisy = states[batch] + self.noise * random.normal(size=states[batch].shape)
                 chosen = _columns(held.shape[1], random)
                 factors = adam.stepped(factors, _slope(factors, noisy, target[batch], chosen)[1])
+            if not len(judge):
+                best = factors
+                continue
             loss = _slope(factors, states[judge], target[judge], columns)[0]
             since += 1
             if loss < least:
@@ -127,6 +130,26 @@ def _columns(arms: int, random: np.random.Generator) -> NDArray[np.intp]:
     if arms <= _AT_ONCE:
         return np.arange(arms)
     return np.sort(random.choice(arms, size=_AT_ONCE, replace=False))
+
+
+def _has_winner(target: Floats) -> NDArray[np.bool_]:
+    """Whether two of each row's outcomes differ, shape (n,): whether there is a battle to judge."""
+    largest = np.where(np.isnan(target), -np.inf, target).max(axis=1)
+    least = np.where(np.isnan(target), np.inf, target).min(axis=1)
+    found: NDArray[np.bool_] = largest > least
+    return found
+
+
+def _parts(
+    apart: NDArray[np.bool_], decided: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows to fit on, and decided ones of those set ``apart``, which say when to end.
+
+    Where none of these is decided, all rows are fitted on, for all epochs: the loss of no battle is
+    0, the least there is.
+    """
+    judge = np.flatnonzero(apart & decided)[:_MOST_JUDGED]
+    return (np.flatnonzero(~apart) if len(judge) else np.arange(len(apart))), judge
 
 
 def _batches(rows: NDArray[np.intp], random: np.random.Generator) -> Iterator[NDArray[np.intp]]:
