@@ -22,7 +22,8 @@ from hybridroute.training.pool.masked import arm_means, checked
 Floats = NDArray[np.float64]
 
 STEPS = 12
-"""From the ratings of all rows to a query's own: more move no rating by 1e-4."""
+"""From the ratings of all rows to a query's own: with 200 rows of 16 arms more moved ratings, which
+span about 1, by up to 2.2e-4; with more rows or fewer arms by less."""
 _FIRST_STEPS = 200
 _PRIOR = 0.5
 """Battles that each arm won of each other one beforehand, so that no rating is infinite."""
