@@ -64,6 +64,19 @@ def mapping_of(name: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
     return dict(given)
 
 
+def flag_of(name: str, given: object) -> bool:
+    """A flag; False for None.
+
+    Raises
+    ------
+    RequestError
+        If it is neither: a text such as "false" would count as true.
+    """
+    if given is None or isinstance(given, bool):
+        return bool(given)
+    raise RequestError(f"{name} is {given!r}; give True or False", param=name)
+
+
 def one_limit(max_tokens: int | None, max_completion_tokens: int | None) -> int | None:
     """OpenAI's two names of the answer's length as one.
 

@@ -65,12 +65,21 @@ def make_arms(
     if not any(serves_mode(arm, mode) for arm in present):
         there = ", ".join(f"{arm.name} (on {arm.place})" for arm in present) or "no arm"
         missing = "; ".join(f"{name}: {why}" for name, why in absent.items())
+        lacking = _lacking(mode, by_name=pool is not None or arms is not None)
         raise ConfigError(
-            f"mode {mode!r} leaves nothing to ask: there is {there}; {missing}. Give cloud=, or "
+            f"mode {mode!r} leaves nothing to ask: there is {there}; {missing}. {lacking}, or "
             "choose another mode"
         )
     stands = "cloud" if pool is None else pool.best_single
     return Arms(present=present, absent=absent, out_of_scope=out_of_scope_arm or stands)
+
+
+def _lacking(mode: Mode, *, by_name: bool) -> str:
+    """What to give for a mode that leaves nothing; ``by_name`` where the arms come as a list."""
+    is_cloud = mode == "only_in_cloud"
+    if by_name:
+        return f"Give arms= an arm that runs {'in the cloud' if is_cloud else 'on this device'}"
+    return "Give cloud=" if is_cloud else "Give an edge= that runs on this device"
 
 
 def _pair(arms: Sequence[Arm]) -> tuple[Arm | None, Arm | None]:

@@ -45,6 +45,11 @@ class CallableArm:
     prices : Prices or None
         Per million tokens; None means not known.
 
+    Raises
+    ------
+    ConfigError
+        If the name is empty, ``answer`` is no function, or ``place`` is neither.
+
     Examples
     --------
     >>> arm = CallableArm("clock", lambda request: "It is noon.", place="device")
@@ -62,6 +67,8 @@ class CallableArm:
         capabilities: Capabilities | None = None,
         prices: Prices | None = None,
     ) -> None:
+        if not isinstance(name, str) or not name.strip():
+            raise ConfigError(f"name is {name!r}; give the arm's name as the bundle has it")
         if not callable(answer):
             raise ConfigError(f"answer is a {type(answer).__name__}; give a function")
         if place not in ("device", "cloud"):

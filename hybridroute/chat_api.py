@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, overload
 from hybridroute.answerer import Answerer, Streamed_co, Whole_co
 from hybridroute.arguments import (
     check_model,
+    flag_of,
     mapping_of,
     messages_of,
     one_limit,
@@ -251,6 +252,7 @@ class Completions(Generic[Whole_co, Streamed_co]):
             If the arm fails and no other may take over.
         """
         check_model(model)
+        is_streamed = flag_of("stream", stream)
         refuse({"audio": audio, "modalities": modalities, "moderation": moderation})
         refuse({"logprobs": logprobs, "top_logprobs": top_logprobs})
         refuse({"functions": functions, "function_call": function_call})
@@ -291,7 +293,7 @@ class Completions(Generic[Whole_co, Streamed_co]):
         asked = setting_from(
             dial=dial, threshold=threshold, cost_advantage=cost_advantage, setting=setting
         )
-        answer = self._answerer.begin if stream else self._answerer.answer
+        answer = self._answerer.begin if is_streamed else self._answerer.answer
         return answer(request, setting=asked, mode=mode, session=session)
 
 

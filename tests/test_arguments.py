@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from sdk_fakes import user
 
-from hybridroute.arguments import mapping_of, messages_of, one_limit, stops_of, tools_of
+from hybridroute.arguments import (
+    flag_of,
+    mapping_of,
+    messages_of,
+    one_limit,
+    stops_of,
+    tools_of,
+)
 from hybridroute.edge_runtime.errors import RequestError
 
 
@@ -52,3 +59,11 @@ def test_both_limits_only_if_they_agree() -> None:
     assert one_limit(5, None) == one_limit(None, 5) == one_limit(5, 5) == 5
     with pytest.raises(RequestError, match="max_tokens is 5 and max_completion_tokens 6"):
         one_limit(5, 6)
+
+
+def test_a_flag_is_a_truth_value_and_no_text() -> None:
+    assert [flag_of("stream", one) for one in (True, False, None)] == [True, False, False]
+    for bad in ("yes", "false", 1, []):
+        with pytest.raises(RequestError, match="stream is .*; give True or False") as caught:
+            flag_of("stream", bad)
+        assert caught.value.param == "stream"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from pool_fakes import pool_bundle
 from sdk_fakes import cloud_arm, edge_arm
 
 from hybridroute.arms import make_arms
+from hybridroute.callable_arm import CallableArm
 from hybridroute.cloud import CloudSettings
 from hybridroute.edge_runtime.errors import ConfigError
 
@@ -40,10 +42,21 @@ def test_a_mode_leaves_the_other_arm_unmade() -> None:
 
 
 def test_a_mode_that_leaves_nothing_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="no cloud is configured"):
+    with pytest.raises(ConfigError, match=r"no cloud is configured. Give cloud=, or choose"):
         make_arms("only_in_cloud", edge=edge_arm())
-    with pytest.raises(ConfigError, match=r"edge \(on cloud\)"):
+    with pytest.raises(ConfigError, match=r"edge \(on cloud\).* Give an edge= that runs on this"):
         make_arms("only_on_device", edge=edge_arm(place="cloud"))
+
+
+def test_the_way_out_of_a_list_of_arms_is_another_arm_in_it() -> None:
+    with pytest.raises(ConfigError, match=r"\. Give arms= an arm that runs in the cloud, or"):
+        make_arms("only_in_cloud", arms=[edge_arm()])
+    with pytest.raises(ConfigError, match=r"\. Give arms= an arm that runs on this device, or"):
+        make_arms("only_on_device", pool=pool_bundle().manifest.pool, arms=[_in_cloud("small")])
+
+
+def _in_cloud(name: str) -> CallableArm:
+    return CallableArm(name, lambda _: "text", place="cloud")
 
 
 def test_what_is_no_arm_is_refused() -> None:

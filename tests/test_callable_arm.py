@@ -115,6 +115,9 @@ def test_another_arm_takes_over() -> None:
 
 
 def test_wrong_arguments() -> None:
+    for name in ("", " ", None, 3):
+        with pytest.raises(ConfigError, match="give the arm's name as the bundle has it"):
+            CallableArm(name, str, place="cloud")
     with pytest.raises(ConfigError, match="give a function"):
         CallableArm("tool", "text", place="device")
     with pytest.raises(ConfigError, match="place is 'here'"):

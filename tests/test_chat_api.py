@@ -34,6 +34,14 @@ def _create(**given: Any) -> _Recorder:
     return recorder
 
 
+def test_stream_is_true_or_false_and_nothing_else() -> None:
+    assert _create(stream=True).how == "stream"
+    assert _create(stream=False).how == "whole"
+    assert _create(stream=None).how == "whole"
+    with pytest.raises(RequestError, match="stream is 'yes'; give True or False"):
+        _create(stream="yes")
+
+
 def test_messages_alone() -> None:
     seen = _create()
     assert seen.request == ChatRequest(messages=tuple(HELLO))
