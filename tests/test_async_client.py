@@ -463,3 +463,10 @@ def test_a_pool_shut_down_since_the_client_was_seen_open_says_that_it_is_closed(
         client._client.close()
 
     asyncio.run(main())
+
+
+def test_the_page_names_what_this_client_alone_has() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "sdk.md").read_text(encoding="utf-8")
+    own = {name for name in set(dir(AsyncHybridClient)) - set(dir(HybridClient)) if name[0] != "_"}
+    assert "aclose" in own
+    assert [name for name in sorted(own) if f".{name}(" not in page] == []
