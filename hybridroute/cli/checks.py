@@ -6,21 +6,20 @@ import importlib.util
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from hybridroute._version import __version__
+from hybridroute.cli.health import Finding, Health
 from hybridroute.edge_runtime.errors import HybridRouteError
 
 if TYPE_CHECKING:
     from hybridroute.arm_spec import ArmSpec
+    from hybridroute.client import HybridClient
     from hybridroute.cloud import CloudArm
     from hybridroute.edge_runtime.bundle import Bundle
     from hybridroute.edge_runtime.protocols import Arm
     from hybridroute.settings_sections import Settings
-
-Status = Literal["ok", "warning", "error"]
 
 _EXTRAS = {
     "llama": ("llama_cpp",),
@@ -30,55 +29,6 @@ _EXTRAS = {
 }
 _GOLDEN_TOLERANCE = 0.02
 """int8 kernels differ between processors; a wrong model is off by far more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing found out: what was looked at, how it stands, and what to do about it."""
-
-    name: str
-    status: Status
-    found: str
-    advice: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """All findings, and whether a query can be routed and answered."""
-
-    findings: tuple[Finding, ...]
-    routes: bool
-    arms: tuple[str, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether the router works and at least one arm can answer."""
-        return self.routes and bool(self.arms)
-
-    @property
-    def verdict(self) -> str:
-        """One sentence."""
-        if not self.routes:
-            return "Queries cannot be routed."
-        if not self.arms:
-            return "Queries can be routed, but no arm can answer them."
-        if len(self.arms) == 1:
-            return f"Queries can be answered, by the {self.arms[0]} arm alone."
-        return "Queries can be routed and answered."
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready object."""
-        findings = [
-            {"name": one.name, "status": one.status, "found": one.found, "advice": one.advice}
-            for one in self.findings
-        ]
-        return {
-            "ok": self.ok,
-            "routes": self.routes,
-            "arms": list(self.arms),
-            "verdict": self.verdict,
-            "findings": findings,
-        }
 
 
 def examine(flags: Mapping[str, Mapping[str, Any]]) -> Health:
@@ -94,7 +44,27 @@ def examine(flags: Mapping[str, Mapping[str, Any]]) -> Health:
     router = tuple(_router(settings))
     found, arms = _pair(settings) if settings.router.arms is None else _named(settings.router.arms)
     findings = (_versions(), *_extras(), *_plugins(), settings_found, *router, *found)
-    return Health(findings=findings, routes=_all_ok(router), arms=arms)
+    if not _all_ok(router):
+        return Health(findings=findings, routes=False, arms=arms)
+    return _as_commands_see_it(settings, Health(findings=findings, routes=True, arms=arms))
+
+
+def _as_commands_see_it(settings: Settings, health: Health) -> Health:
+    """With what `ask` and `route` refuse though each part is there: settings that do not fit."""
+    from hybridroute.cli.assemble import client_of
+
+    refused = _checked("client", lambda: _made(client_of(settings)))
+    if refused.status == "ok":
+        return health
+    routes = _checked("client", lambda: _made(client_of(settings, only_decides=True)))
+    told = any(one.found == refused.found for one in health.findings)
+    findings = health.findings if told else (*health.findings, refused)
+    return Health(findings=findings, routes=routes.status == "ok", arms=())
+
+
+def _made(client: HybridClient) -> Finding:
+    client.close()
+    return Finding(name="client", status="ok", found="can be made")
 
 
 Arms = tuple[tuple[Finding, ...], tuple[str, ...]]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import typer
 
 from hybridroute.cli import options
-from hybridroute.cli.checks import Finding, Health, examine
+from hybridroute.cli.checks import examine
+from hybridroute.cli.health import Finding, Health
 from hybridroute.cli.output import console, print_json
 
 

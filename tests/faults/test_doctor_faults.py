@@ -114,6 +114,27 @@ def test_a_wrong_settings_file_is_a_finding(tmp_path):
     assert "router.dail is not a setting" in found["settings"]["found"]
 
 
+@pytest.mark.parametrize(
+    ("text", "said", "routes"),
+    [
+        (f"[cloud]\nmodel = 'm'\napi_key_env = '{KEY}'\n", "is not a variable's name", False),
+        ("[router]\nmode = 'sideways'\n", "mode is 'sideways'", False),
+        ("[router]\ndial = 0.1\nthreshold = 0.3\n", "not dial and threshold", False),
+        ("[router]\nmode = 'only_in_cloud'\n", "leaves nothing to ask", True),
+    ],
+)
+def test_settings_that_ask_refuses_answer_nothing(bundle, tmp_path, text, said, routes):
+    (tmp_path / "hybridroute.toml").write_text(text, encoding="utf-8")
+    body, found = examined("--bundle", str(bundle), cwd=tmp_path)
+    refused = run("ask", "x", "--bundle", str(bundle), cwd=tmp_path)
+    assert refused.returncode == 1
+    assert (body["ok"], body["routes"], body["arms"]) == (False, routes, [])
+    (told,) = [one for one in found.values() if said in one["found"]]
+    assert told["status"] == "error"
+    assert KEY not in refused.stderr
+    assert told["found"] in refused.stderr
+
+
 def test_a_person_sees_what_to_do(bundle, tmp_path):
     done = run("doctor", "--bundle", str(bundle), cwd=tmp_path, without=NO_EDGE)
     assert done.returncode == 1
