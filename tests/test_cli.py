@@ -146,7 +146,16 @@ class TestAsk:
         pieces = (play.piece("Hel"), play.piece("lo"), play.piece(finish="stop"))
         with play.CloudServer(play.stream(*pieces)) as server:
             done = run("ask", HARD, "--bundle", bundle, *cloud_flags(server), cwd=tmp_path)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "Hello\n", "")
+        assert (done.returncode, done.stdout) == (0, "Hello\n")
+        assert done.stderr.startswith("cloud (big-1) answers because the score 0.000 is below")
+        assert done.stderr.count("\n") == 1
+
+    def test_a_cut_stream_does_not_glue_the_error_to_the_answer(self, bundle, tmp_path):
+        cut = play.stream(play.piece("Hel"), play.piece("lo"), done=False)
+        with play.CloudServer(cut) as server:
+            done = run("ask", HARD, "--bundle", bundle, *cloud_flags(server), cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (1, "Hello\n")
+        assert done.stderr.startswith("hybridroute: ")
 
     def test_json_is_one_document_with_answer_and_decision(self, bundle, tmp_path):
         arguments = ("--system", "be brief", "--seed", "7", "--max-tokens", "5")
@@ -175,7 +184,11 @@ class TestAsk:
         assert body["reason"] == "mode_only_in_cloud"
         assert body["score"] is not None
         assert 0.0 < body["score_ms"] <= body["latency_ms"]
-        assert body["hybridroute"]["score"] is None
+        decision = body["hybridroute"]
+        shared = decision.keys() & body.keys() - {"id"}
+        assert {"arm", "score", "latency_ms", "estimates", "reason"} <= shared
+        assert {name: body[name] for name in shared} == {name: decision[name] for name in shared}
+        assert body["id"] != decision["id"]  # the answer's, as OpenAI's clients read it
 
     def test_a_fallback_is_told_on_stderr_also_in_a_pipe(self, bundle, tmp_path):
         pieces = (play.piece("Hello"), play.piece(finish="stop"))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from hybridroute.cli import options
 from hybridroute.cli.output import print_json, printable, progress, say
 from hybridroute.cli.route import decision_body
+from hybridroute.edge_runtime.errors import HybridRouteError
+from hybridroute.responses import openai_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +81,11 @@ def ask(
 
 
 def _answer_body(client: HybridClient, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """OpenAI's object, the Decision's fields as ``route`` gives them, content and usage on top."""
+    """OpenAI's object, the Decision's fields as ``route`` gives them, content and usage on top.
+
+    ``id`` is the answer's, as in OpenAI's object; the Decision, with its own, is whole under
+    ``hybridroute``.
+    """
     answer = client.chat.completions.create(**asked)
     decision = answer.hybridroute
     if not decision.scored:
@@ -94,10 +100,11 @@ def _answer_body(client: HybridClient, asked: Mapping[str, Any]) -> dict[str, An
             score_ms=looked.score_ms,
             latency_ms=looked.latency_ms,
         )
-    body = answer.to_dict()
+    body = openai_body(answer)
     return {
         **decision_body(decision, client),
         **body,
+        "hybridroute": decision.to_dict(),
         "content": answer.choices[0].message.content,
         "usage": body.get("usage"),
     }
@@ -106,13 +113,20 @@ def _answer_body(client: HybridClient, asked: Mapping[str, Any]) -> dict[str, An
 def _stream(client: HybridClient, asked: Mapping[str, Any]) -> None:
     out = sys.stdout
     clean = printable if out.isatty() else str
+    last = "\n"
     with client.chat.completions.create(**asked, stream=True) as stream:
-        for chunk in stream:
-            for choice in chunk.choices:
-                out.write(clean(choice.delta.content or ""))
+        try:
+            for chunk in stream:
+                for choice in chunk.choices:
+                    text = clean(choice.delta.content or "")
+                    out.write(text)
+                    last = text[-1:] or last
+                out.flush()
+        except (HybridRouteError, KeyboardInterrupt):
+            # What is said of it begins on a line of its own.
+            out.write("" if last == "\n" else "\n")
             out.flush()
+            raise
         out.write("\n")
         out.flush()
-        decision = stream.decision
-        tell = say if decision.reason == "fallback" else progress
-        tell(decision.explain())
+        say(stream.decision.explain())

@@ -46,5 +46,7 @@ def test_the_document_and_the_stream_hold_the_same_answer(bundle, engine, tmp_pa
     assert 0.0 <= body["score"] <= 1.0
     assert body["reason"] == "mode_only_on_device"
     streamed = run("ask", *arguments, "-", cwd=tmp_path, stdin=QUESTION)
-    assert (streamed.returncode, streamed.stderr) == (0, "")
+    assert streamed.returncode == 0
+    assert streamed.stderr.startswith("edge (smollm2-135m) answers because ")
+    assert streamed.stderr.count("\n") == 1
     assert streamed.stdout == body["content"] + "\n"
