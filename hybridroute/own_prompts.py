@@ -14,6 +14,7 @@ from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.chat import Message
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.protocols import Scorer
+from hybridroute.edge_runtime.scope import is_out_of_scope
 from hybridroute.prompt_file import read_prompt_rows
 from hybridroute.routed_text import routed_text
 from hybridroute.score_quantiles import score_quantiles
@@ -75,10 +76,11 @@ def with_own_quantiles(
         If no prompt is in scope.
     """
     texts = list(prompts)
+    limit = bundle.manifest.unknown_token_limit
     scores = []
     for done, text in enumerate(texts, start=1):
         seen = scorer.assess(text)
-        if seen.score is not None and seen.unknown_share <= bundle.manifest.unknown_token_limit:
+        if seen.score is not None and not is_out_of_scope(seen.unknown_share, limit):
             scores.append(seen.score)
         if progress is not None:
             progress(done, len(texts))

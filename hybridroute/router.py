@@ -17,6 +17,7 @@ from hybridroute.edge_runtime.errors import (
 )
 from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.edge_runtime.protocols import Arm, Assessment, Scorer
+from hybridroute.edge_runtime.scope import is_out_of_scope
 from hybridroute.exploration import Exploration
 from hybridroute.modes import REASON_OF_MODE, preferred_arms, serves_mode
 from hybridroute.policy import ActiveSetting
@@ -224,7 +225,7 @@ class Router:
         standing: Standing | None,
     ) -> _Choice:
         limit = self.manifest.unknown_token_limit
-        if assessment is None or assessment.unknown_share > limit:
+        if assessment is None or is_out_of_scope(assessment.unknown_share, limit):
             return _Choice(arm=self._out_of_scope(capable), reason="out_of_scope")
         at = {self._columns.index(arm.name): arm for arm in capable}
         picked = at[best_arm(assessment.estimates, charges, at)]
