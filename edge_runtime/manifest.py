@@ -46,7 +46,8 @@ class DialTable:
     thresholds : tuple of float
         Edge if score >= threshold. Non-decreasing.
     cloud_share : tuple of float
-        Expected share of queries answered in the cloud, in [0, 1].
+        Expected share of queries answered in the cloud, in [0, 1]; those that are out of scope
+        among them, at dial 0 as well.
     quality : tuple of float
         Expected mean quality of the routed answers, in units of q.
     """
@@ -68,7 +69,8 @@ class Calibration:
     """The calibration curve of one pair of arms, measured on ``n`` labelled queries.
 
     ``edge_quality``, ``cloud_quality`` and ``best_quality`` are means of q over the calibration
-    rows: all-edge, all-cloud, and the maximum of the curve made non-decreasing.
+    rows: all-edge, all-cloud, and the maximum of the curve made non-decreasing. Rows out of scope
+    are the cloud's in all three.
     ``best_gain_se`` is the standard error of best_quality - edge_quality. ``flat`` says that the
     gain is under 2 standard errors, so that the dial has nothing to turn; ``flat_reason`` says why.
     """

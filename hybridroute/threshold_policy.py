@@ -191,17 +191,18 @@ def _order(threshold: float) -> Order | None:
 def _point_at(calibration: Calibration, threshold: float) -> Point | None:
     """The table's entry for a threshold, or None where its neighbours are far apart."""
     table = calibration.dial
-    all_edge = Point(cloud_share=0.0, quality=calibration.edge_quality)
+
+    def entry(at: int) -> Point:
+        return Point(cloud_share=table.cloud_share[at], quality=table.quality[at])
+
+    # Dial 0 is not quite all-edge where calibration rows were out of scope: those are the cloud's.
+    all_edge = entry(0)
     all_cloud = Point(cloud_share=1.0, quality=calibration.cloud_quality)
     if threshold <= 0.0:
         return all_edge
     if threshold > 1.0:
         return all_cloud
     after = bisect_right(table.thresholds, threshold)
-
-    def entry(at: int) -> Point:
-        return Point(cloud_share=table.cloud_share[at], quality=table.quality[at])
-
     here = entry(after - 1) if after else all_edge
     beyond = entry(after) if after <= GRID else all_cloud
     return here if beyond.cloud_share - here.cloud_share <= NEAR else None

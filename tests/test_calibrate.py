@@ -68,6 +68,32 @@ def test_round_off_does_not_lose_the_top():
         assert found.dial.quality[-1] == found.best_quality
 
 
+@given(rows, st.randoms(use_true_random=False))
+def test_rows_that_the_router_cannot_read_are_the_clouds_at_every_setting(held, draw):
+    score, edge, cloud = split(held)
+    outside = np.array([draw.random() < 0.4 for _ in held])
+    outside[draw.randrange(len(held))] = False
+    found = calibrate(score, edge, cloud, "rows", outside=outside)
+    assert found.edge_quality == pytest.approx(np.where(outside, cloud, edge).mean())
+    assert found.dial.thresholds[0] == 0.0
+    assert found.dial.cloud_share[0] == pytest.approx(outside.mean())
+    for i in range(0, GRID + 1, 125):
+        to_cloud = outside | (score < found.dial.thresholds[i])
+        assert found.dial.cloud_share[i] == pytest.approx(to_cloud.mean())
+        quality = np.where(to_cloud, cloud, edge).mean()
+        assert found.dial.quality[i] == pytest.approx(quality, abs=1e-9)
+        assert quality >= found.edge_quality - 1e-9
+    changed = calibrate(np.where(outside, 7.0, score), edge, cloud, "rows", outside=outside)
+    assert changed == found  # their scores are not looked at
+
+
+def test_rows_out_of_scope_alone_cannot_calibrate():
+    with pytest.raises(TrainingError, match="none of the 2 calibration rows"):
+        calibrate([0.1, 0.9], [0.0, 1.0], [1.0, 1.0], "rows", outside=[True, True])
+    with pytest.raises(DataError, match="columns of one length"):
+        calibrate([0.1, 0.9], [0.0, 1.0], [1.0, 1.0], "rows", outside=[True])
+
+
 def weak_and_strong(n=600, seed=0):
     draw = np.random.default_rng(seed)
     edge = (draw.random(n) < 0.5).astype(float)

@@ -22,6 +22,7 @@ from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
 from hybridroute.training.promise.bundle_rows import bundle_rows
 from hybridroute.training.promise.outcomes import QualityRange
 from hybridroute.training.readers import write_canonical
+from hybridroute.training.recalibrate import with_promises
 
 ARMS = (CalibratedArm(name="edge", model="small"), CalibratedArm(name="cloud", model="large"))
 WORDS = {"easy": 12.0, "hard": -12.0}
@@ -241,6 +242,12 @@ def test_what_the_router_cannot_read_is_the_clouds(tiny: Bundle) -> None:
     assert held.out_of_scope == 1
     at = held.table.texts().index("这是什么东西")
     assert (held.rows.scores[at], held.rows.loss[at]) == (0.0, 0.0)
+    assert held.outside.tolist() == [text == "这是什么东西" for text in held.table.texts()]
+    turned = bundle_rows(tiny, table, "large", "small", quality_range=QualityRange())
+    made = with_promises(tiny, turned, "large", "small", []).manifest.calibration
+    assert made is not None
+    assert made.dial.cloud_share[0] == pytest.approx(1 / 21)
+    assert made.source == "21 outcomes of made up, 1 of them out of scope"
 
 
 def test_a_person_reads_a_table(tiny: Bundle, tmp_path: Path) -> None:

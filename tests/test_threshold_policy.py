@@ -29,6 +29,18 @@ def test_every_grid_setting_takes_its_own_entry() -> None:
         assert _threshold(policy, dial=i / GRID) == table[i]
 
 
+def test_all_to_the_edge_still_sends_what_is_out_of_scope_to_the_cloud() -> None:
+    held = DialTable(
+        thresholds=tuple(i / GRID for i in range(GRID + 1)),
+        cloud_share=tuple(0.2 + 0.8 * i / GRID for i in range(GRID + 1)),
+        quality=tuple(0.5 + 0.3 * i / GRID for i in range(GRID + 1)),
+    )
+    policy = ThresholdPolicy(manifest(calibration=calibration(dial=held)), PAIR)
+    for setting in (Setting(dial=0.0), Setting(threshold=0.0), Setting(cost_advantage=1.0)):
+        found = policy.expect(setting)
+        assert (found.cloud_share, found.quality) == (0.2, 0.5)
+
+
 def test_between_two_entries_the_dial_takes_the_one_of_more_quality() -> None:
     policy = ThresholdPolicy(manifest(), PAIR)
     assert _threshold(policy, dial=0.5001) == dial_table().thresholds[501]

@@ -96,14 +96,16 @@ def write_tiny_bundle(
     """Write a bundle to ``path`` and return it.
 
     ``quantiles`` may be prompts: they are then the quantiles of those prompts' scores. ``weights``
-    are those of whole words, far from 0 for a word that decides; all others are drawn from
-    N(0, 1).
+    are those of whole words, far from 0 for a word that decides, or of ``[UNK]``; all others are
+    drawn from N(0, 1).
     """
-    chosen = dict(weights or {})
-    tokenizer = tiny_tokenizer([word.lower() for word in chosen])
+    chosen = {
+        word if word in SPECIAL else word.lower(): held for word, held in (weights or {}).items()
+    }
+    tokenizer = tiny_tokenizer(list(chosen))
     drawn = np.random.default_rng(seed).normal(size=tokenizer.get_vocab_size())
     for word, weight in chosen.items():
-        drawn[tokenizer.token_to_id(word.lower())] = weight
+        drawn[tokenizer.token_to_id(word)] = weight
     manifest = Manifest(
         name="tiny",
         created="2026-01-01",

@@ -3,6 +3,9 @@
 Only thresholds that exist are used: those between two distinct scores, and the two ends. Dial d
 takes the least cloud share whose mean quality reaches q_edge + d (q_best - q_edge), q_best being
 the curve's maximum; that is the curve made non-decreasing by its running maximum.
+
+Rows that the router cannot read are the cloud's at every setting, as the client routes them: they
+count as the cloud's at both ends of the scale, and a setting's cloud share holds them.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from hybridroute.edge_runtime.errors import TrainingError
 from hybridroute.edge_runtime.grid import GRID
 from hybridroute.edge_runtime.manifest import ALL_CLOUD_THRESHOLD, Calibration, DialTable
 from hybridroute.training.curve import Curve, columns, curve_of, standard_error
+from hybridroute.training.out_of_scope import as_routed, check_any_inside
 
 Floats = NDArray[np.float64]
 
@@ -22,7 +26,14 @@ FLAT_SE = 2.0
 _ROUND_OFF = 1e-12
 
 
-def calibrate(scores: ArrayLike, edge_q: ArrayLike, cloud_q: ArrayLike, source: str) -> Calibration:
+def calibrate(
+    scores: ArrayLike,
+    edge_q: ArrayLike,
+    cloud_q: ArrayLike,
+    source: str,
+    *,
+    outside: ArrayLike | None = None,
+) -> Calibration:
     """Measure the dial's table.
 
     Parameters
@@ -33,23 +44,36 @@ def calibrate(scores: ArrayLike, edge_q: ArrayLike, cloud_q: ArrayLike, source: 
         Mean q of each row, in any unit, of any sign.
     source : str
         Where the rows come from, for the manifest.
+    outside : array_like of bool, shape (n,), or None
+        Rows that the router cannot read: the cloud's, whatever their score. None: there are none.
 
     Raises
     ------
     DataError
         If shapes differ or a value is not finite.
     TrainingError
-        If there are fewer than two rows, or a score is outside [0, 1].
+        If there are fewer than two rows, the router can read none of them, or a score is outside
+        [0, 1].
     """
-    held = columns(scores=scores, edge_q=edge_q, cloud_q=cloud_q)
-    _check_scores(score := held["scores"])
-    curve = curve_of(**held)
+    held = columns(
+        scores=scores,
+        edge_q=edge_q,
+        cloud_q=cloud_q,
+        outside=np.zeros_like(scores, dtype=np.float64) if outside is None else outside,
+    )
+    unread = held["outside"] != 0.0
+    inside = held["scores"][~unread]
+    _check_scores(inside, unread)
+    score, cloud = as_routed(held["scores"], unread), held["cloud_q"]
+    edge = np.where(unread, cloud, held["edge_q"])  # no setting puts them on the edge
+    curve = curve_of(score, edge, cloud)
     calls = np.flatnonzero(curve.boundary)
+    calls = calls[calls >= unread.sum()]
     gain = curve.gain[calls]
     chosen = first_reaching(gain)
     best = int(chosen[-1])
     in_cloud = np.argsort(np.argsort(score, kind="stable")) < calls[best]
-    gain_se = standard_error(np.where(in_cloud, held["cloud_q"] - held["edge_q"], 0.0))
+    gain_se = standard_error(np.where(in_cloud, cloud - edge, 0.0))
     reason = _flat_reason(curve, float(gain[best]), gain_se)
     return Calibration(
         source=source,
@@ -61,13 +85,14 @@ def calibrate(scores: ArrayLike, edge_q: ArrayLike, cloud_q: ArrayLike, source: 
         best_gain_se=gain_se,
         flat=reason is not None,
         flat_reason=reason,
-        dial=_dial_table(score, curve, calls, chosen),
+        dial=_dial_table(inside, curve, calls, chosen),
     )
 
 
-def _check_scores(score: Floats) -> None:
-    if len(score) < 2:
+def _check_scores(score: Floats, unread: NDArray[np.bool_]) -> None:
+    if len(unread) < 2:
         raise TrainingError("calibration has 1 row; give at least 2, and some hundreds to mean it")
+    check_any_inside(unread)
     if score.min() < 0.0 or score.max() > 1.0:
         worst = score.min() if score.min() < 0.0 else score.max()
         raise TrainingError(f"a score is {worst}; calibrate scores from 0 to 1")
@@ -106,7 +131,8 @@ def _dial_table(
 
 
 def _thresholds(score: Floats) -> Floats:
-    """One threshold for each boundary: 0 for all-edge, midpoints, 1.01 for all-cloud."""
+    """One threshold for each boundary, of scores in scope: 0 for all-edge, midpoints, 1.01 for
+    all-cloud."""
     distinct = np.unique(score)
     lower, upper = distinct[:-1], distinct[1:]
     middle = lower + (upper - lower) / 2.0

@@ -26,6 +26,7 @@ from hybridroute.score_quantiles import score_quantiles
 from hybridroute.training.calibrate import calibrate
 from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.model_card import model_card
+from hybridroute.training.out_of_scope import UNKNOWN_TOKEN_LIMIT, outside_of, told
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.pair_split import PairSplit
 from hybridroute.training.promise.bundle_rows import paired_rows
@@ -34,8 +35,6 @@ from hybridroute.training.promise.table import promise_table
 from hybridroute.training.rows_seen import CALIBRATION_HASHES
 from hybridroute.training.training_plan import TrainingPlan
 
-UNKNOWN_TOKEN_LIMIT = 0.3
-"""A query with a larger share of unknown tokens is out of scope: the router cannot read it."""
 GOLDEN_TEXTS = (
     "What is 2+2?",
     "Write a haiku about the sea at night.",
@@ -55,14 +54,23 @@ def new_manifest(
     *,
     name: str,
 ) -> Manifest:
-    """Calibrate with the exported router, not with torch, and say all there is to say."""
+    """Calibrate with the exported router, not with torch, and say all there is to say.
+
+    Calibration rows that the router cannot read are the cloud's at every setting of the dial, and
+    have no say in the score quantiles: the client does not look at their scores.
+
+    Raises
+    ------
+    TrainingError
+        If it can read none of the calibration rows, or there are fewer than two.
+    """
     table = split.calibrate
     scores = scorer.score(table.texts()).astype(np.float64)
-    source = f"{len(table)} calibration rows"
+    outside = outside_of(scorer, table.texts(), UNKNOWN_TOKEN_LIMIT)
+    source = told(f"{len(table)} calibration rows", outside)
     hashes = {*split.fit.prompt_hashes(), *split.select.prompt_hashes()}
-    calibration = calibrate(
-        scores, table.mean_quality(plan.edge), table.mean_quality(plan.cloud), source
-    )
+    edge_q, cloud_q = table.mean_quality(plan.edge), table.mean_quality(plan.cloud)
+    calibration = calibrate(scores, edge_q, cloud_q, source, outside=outside)
     return Manifest(
         name=name,
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -77,7 +85,7 @@ def new_manifest(
         ),
         calibration=calibration,
         promises=_promises(plan, table, scorer, calibration),
-        score_quantiles=_rounded(score_quantiles(scores, source)),
+        score_quantiles=_rounded(score_quantiles(scores[~outside], source)),
         golden=tuple(_golden(scorer, text) for text in GOLDEN_TEXTS),
         training_hashes=tuple(sorted(hashes)),
         training={**facts, CALIBRATION_HASHES: sorted(set(table.prompt_hashes()))},

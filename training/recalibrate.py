@@ -20,6 +20,7 @@ from hybridroute.edge_runtime.promises import Promises
 from hybridroute.training.calibrate import calibrate
 from hybridroute.training.evaluate_pair import shift_of
 from hybridroute.training.labels import labels_at
+from hybridroute.training.out_of_scope import told
 from hybridroute.training.probability_fit import (
     Chosen,
     choose_map,
@@ -43,10 +44,12 @@ def with_promises(
     become that pair's, measured on the same rows.
     """
     manifest, rows = bundle.manifest, held.rows
-    source = f"{len(held.table)} outcomes of {held.table.source}"
+    source = told(f"{len(held.table)} outcomes of {held.table.source}", held.outside)
     calibration = manifest.calibration
     if calibration is None or bundle.model_names != (edge, cloud):
-        calibration = calibrate(rows.scores, rows.edge_q, rows.cloud_q, source)
+        calibration = calibrate(
+            rows.scores, rows.edge_q, rows.cloud_q, source, outside=held.outside
+        )
     arms = (CalibratedArm(name="edge", model=edge), CalibratedArm(name="cloud", model=cloud))
     if bundle.model_names == (edge, cloud):
         arms = (manifest.arms[0], manifest.arms[1])
@@ -113,7 +116,7 @@ def map_scores(bundle: Bundle, held: BundleRows, edge: str, cloud: str) -> Mappe
         If the fifth is too few rows.
     """
     labels = labels_at(held.table, edge, cloud, shift_of(bundle.manifest)).astype(np.float64)
-    scores, inside = held.rows.scores, held.rows.scores > 0.0
+    scores, inside = held.rows.scores, ~held.outside
     cut = int(FIT_SHARE * len(scores))
     fit = np.arange(len(scores)) < cut
     source = f"{int((fit & inside).sum())} outcomes of {held.table.source}"
@@ -185,5 +188,5 @@ def _rest(held: BundleRows, cut: int) -> BundleRows:
             rows, scores=rows.scores[cut:], edge_q=rows.edge_q[cut:], cloud_q=rows.cloud_q[cut:]
         ),
         table=held.table.select(range(cut, len(held.table))),
-        out_of_scope=int((rows.scores[cut:] == 0.0).sum()),
+        outside=held.outside[cut:],
     )

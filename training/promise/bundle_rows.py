@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.protocols import Scorer
+from hybridroute.edge_runtime.scope import is_out_of_scope
 from hybridroute.training.left_out import pair_rows
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.promise.outcomes import PairedOutcomes, QualityRange, UnsupportedError
@@ -29,8 +31,9 @@ class BundleRows:
         The same rows.
     seen : int
         Left out: the router was fitted or selected on their prompts.
-    out_of_scope : int
-        Among the rows: the router cannot judge them, so they count as the cloud's.
+    outside : ndarray of bool, shape (n,)
+        Which of the rows are out of scope: the router cannot judge them, so they count as the
+        cloud's.
     without_the_pair, duplicates : int
         Left out.
     """
@@ -38,9 +41,14 @@ class BundleRows:
     rows: PairedOutcomes
     table: OutcomeTable
     seen: int
-    out_of_scope: int
+    outside: NDArray[np.bool_]
     without_the_pair: int
     duplicates: int
+
+    @property
+    def out_of_scope(self) -> int:
+        """Rows that the router cannot judge."""
+        return int(self.outside.sum())
 
     @property
     def counts(self) -> dict[str, int]:
@@ -90,7 +98,7 @@ def bundle_rows(
         rows=rows,
         table=kept,
         seen=n_seen,
-        out_of_scope=outside,
+        outside=outside,
         without_the_pair=without,
         duplicates=pair.left_out.duplicates,
     )
@@ -121,8 +129,8 @@ def paired_rows(
     *,
     quality_range: QualityRange,
     progress: Progress | None = None,
-) -> tuple[PairedOutcomes, int]:
-    """Score rows one by one, as a client does, and count those that are out of scope.
+) -> tuple[PairedOutcomes, NDArray[np.bool_]]:
+    """Score rows one by one, as a client does, and say which of them are out of scope.
 
     A row that is out of scope is the cloud's whatever the threshold: it loses nothing, and its
     score of 0 keeps it off the edge at every threshold but 0.
@@ -131,7 +139,7 @@ def paired_rows(
     outside = np.zeros(len(table), dtype=np.bool_)
     for at, text in enumerate(table.texts()):
         seen = scorer.assess(text)
-        outside[at] = seen.unknown_share > unknown_token_limit
+        outside[at] = is_out_of_scope(seen.unknown_share, unknown_token_limit)
         scores[at] = 0.0 if outside[at] else seen.score
         if progress is not None:
             progress(at + 1, len(table))
@@ -142,4 +150,4 @@ def paired_rows(
         cloud_q=cloud_q,
         quality_range=quality_range,
     )
-    return rows, int(outside.sum())
+    return rows, outside
