@@ -89,14 +89,16 @@ class Pool:
     dearest_usd : float
         Mean expected cost of a query, were all sent to the dearest arm, the last one.
     dial : WeightTable
-        Dial d: the least cost with q >= q_cheapest + d (q_best - q_cheapest), as for two arms; 0 is
-        all to the cheapest arm.
+        Dial d: the least cost with q >= q_cheapest + d (q_best - q_cheapest), as for two arms; 0
+        sends each query to the arm expected cheapest for it, which is another for some queries
+        where the arms' lines of cost over length cross. Queries out of scope go to ``best_single``
+        at every setting.
     advantage : WeightTable
         Cost advantage c: the smallest weight whose mean expected cost is at most (1 - c) times
         ``dearest_usd``, or the largest weight where none is; found without qualities. Costs do not
         rise, weights do not fall.
     flat : bool
-        There is no dial to turn: no setting is measurably better than the cheapest arm, all arms
+        There is no dial to turn: no setting is measurably better than dial 0 would be, all arms
         cost the same, or nobody has judged the choices. ``flat_reason`` says which.
     """
 

@@ -30,7 +30,8 @@ class ActiveSetting:
     promise : StandingPromise or None
         What stands behind the setting where it asked for a promise.
     order : {"cheapest", "dearest"} or None
-        Where the setting is an order, whatever the estimates are: all to one arm.
+        Where the setting is an order, whatever the estimates are: all to one arm, or, of a pool,
+        each query to the arm expected cheapest for it.
     """
 
     setting: Setting

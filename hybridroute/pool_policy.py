@@ -18,8 +18,9 @@ class PoolPolicy:
     """Maps settings to a cost weight w: the arm with the largest estimate - w * cost answers.
 
     Dial d is the least expected cost whose quality reaches q_cheapest + d (q_best - q_cheapest) on
-    the calibration rows; a cost advantage c, or a budget, is the smallest weight whose expected
-    cost is low enough. With other models the same weights act, and nothing is expected of them.
+    the calibration rows; 0 sends each query to the arm expected cheapest for it. A cost advantage
+    c, or a budget, is the smallest weight whose expected cost is low enough. With other models the
+    same weights act, and nothing is expected of them.
 
     Parameters
     ----------
@@ -63,6 +64,7 @@ class PoolPolicy:
                 per_character=tuple(weight * arm.usd_per_character for arm in arms),
             ),
             calibrated=self.calibrated,
+            # The cheapest for each query: not one arm for all where lines of expected cost cross.
             order="cheapest" if setting.dial == 0.0 or setting.cost_advantage == 1.0 else None,
         )
 

@@ -32,8 +32,8 @@ class Setting:
     Parameters
     ----------
     dial : float or None
-        In [0, 1]. 0 is all-edge, 1 the best the arms can do; see :class:`Policy`. Of a pool, 0 is
-        all to the cheapest arm.
+        In [0, 1]. 0 is all-edge, 1 the best the arms can do; see :class:`Policy`. Of a pool, 0
+        sends each query to the arm expected cheapest for it.
     threshold : float or None
         In [0, 1.01]. The edge answers if score >= threshold; above 1 everything goes to the cloud.
     cost_advantage : float or None
