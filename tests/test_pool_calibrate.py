@@ -7,6 +7,7 @@ import pytest
 
 from hybridroute.edge_runtime.errors import TrainingError
 from hybridroute.edge_runtime.grid import GRID
+from hybridroute.training.out_of_scope import ROUTER_DECIDES
 from hybridroute.training.pool.calibrate import calibrate_pool, costs_alone, judged, weights
 
 
@@ -132,9 +133,33 @@ def test_a_pool_with_nothing_to_turn_says_why() -> None:
     worse = calibrate_pool(estimates, quality[:, [2, 1, 0]] * [1.0, 0.0, 0.0], expected)
     assert "no setting improves" in str(worse.flat_reason)
     few = calibrate_pool(estimates[:4], quality[:4], expected[:4])
-    assert "gains 0.5 over the cheapest arm, under 2 SE (0.5774" in str(few.flat_reason)
+    wanted = "gains 0.5 over the arm expected cheapest for each query, under 2 SE (0.5774"
+    assert wanted in str(few.flat_reason)
     with pytest.raises(TrainingError, match="1 row"):
         calibrate_pool(estimates[:1], quality[:1], expected[:1])
+
+
+def test_rows_that_the_router_cannot_read_go_to_one_arm_at_every_weight() -> None:
+    estimates, quality, expected = pool()
+    outside = np.arange(len(estimates)) % 4 == 0
+    fixed = np.where(outside, 1, ROUTER_DECIDES)
+    found = calibrate_pool(estimates, quality, expected, fixed=fixed)
+    for table in (found.dial, found.advantage):
+        for at in (0, 137, 500, GRID):
+            weight = table.cost_weight[at]
+            chosen = (estimates - weight * expected).argmax(axis=1)
+            chosen[outside] = 1
+            rows = np.arange(len(chosen))
+            assert table.quality[at] == pytest.approx(quality[rows, chosen].mean(), abs=1e-5)
+            assert table.cost_usd[at] == pytest.approx(expected[rows, chosen].mean(), abs=1e-5)
+    assert found.dial.cost_usd[0] == pytest.approx(0.75 * 1.0 + 0.25 * 2.0)
+    wild = np.where(outside[:, None], [9.0, -9.0, 5.0], estimates)
+    assert calibrate_pool(wild, quality, expected, fixed=fixed) == found
+    alone = costs_alone(estimates, expected, "nobody has judged", fixed=fixed)
+    assert alone.dial.cost_usd == found.advantage.cost_usd
+    nothing = np.ones(len(estimates), dtype=np.intp)
+    with pytest.raises(TrainingError, match="none of the 400 calibration rows"):
+        calibrate_pool(estimates, quality, expected, fixed=nothing)
 
 
 def test_equal_estimates_go_to_the_cheapest_arm() -> None:

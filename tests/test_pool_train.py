@@ -16,6 +16,7 @@ from hybridroute.edge_runtime.errors import ConfigError, DataError, TrainingErro
 from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
 from hybridroute.training.pool.registry import ESTIMATORS
+from hybridroute.training.pool.split import split_pool
 from hybridroute.training.pool.train import PoolPlan, train_pool
 
 COSTS = {"poet": 0.001, "prover": 0.002, "sage": 0.02}
@@ -98,6 +99,33 @@ def test_the_dial_spends_where_it_helps(encoder: str, tmp_path: Path) -> None:
     assert pool.best_single == "sage"
     assert pool.dearest_usd == pytest.approx(COSTS["sage"], rel=1e-6)
     assert len(bundle.manifest.training_hashes) == report["split"]["rows"]["fit"]
+
+
+def test_rows_out_of_scope_are_the_best_single_arms_everywhere(
+    encoder: str, tmp_path: Path
+) -> None:
+    """In the tables of the bundle as in the report on test rows."""
+    held = table(480)
+    rows = [
+        replace(row, prompt=f"这是什么东西{at}") if at % 4 == 0 else row
+        for at, row in enumerate(held.rows)
+    ]
+    made = plan(encoder, tmp_path / "b", OutcomeTable(rows=tuple(rows), source="made up"))
+    bundle, report = train_pool(made)
+    pool = bundle.manifest.pool
+    assert pool is not None
+    split = split_pool(made.outcomes, None, by="prompt", seed=0, with_selection=False)
+    strange = np.mean(["这" in text for text in split.calibrate.texts])
+    assert 0.1 < strange < 0.5
+    wanted = strange * COSTS["sage"] + (1.0 - strange) * COSTS["poet"]
+    assert pool.dial.cost_usd[0] == pytest.approx(wanted, rel=1e-5)
+    assert "out of scope" in pool.source
+    found = report["report"]["test"]
+    outside = sum("这" in text for text in split.test.texts)
+    assert found["n_out_of_scope"] == outside > 0
+    assert found["shares"]["sage"] >= outside / found["n"]
+    assert found["dials"][0]["usd"] > COSTS["poet"]
+    assert f"{outside} of them out of scope" in (tmp_path / "b" / "README.md").read_text()
 
 
 def test_without_costs_the_pool_is_flat_and_says_so(encoder: str, tmp_path: Path) -> None:

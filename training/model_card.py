@@ -206,8 +206,8 @@ def _results(facts: Mapping[str, Any]) -> Iterable[str]:
 
 def _scores(found: Mapping[str, Any], domains: Mapping[str, Sequence[str]]) -> str:
     head = (
-        f"{found['n']} rows; mean q edge {found['edge_quality']:.4f}, cloud "
-        f"{found['cloud_quality']:.4f}.\n"
+        f"{found['n']} rows{unread_in_words(found)}; mean q edge {found['edge_quality']:.4f}, "
+        f"cloud {found['cloud_quality']:.4f}.\n"
     )
     if found["apgr"] is None:
         return f"{head}\nNo APGR: {found['pgr_undefined']}.\n"
@@ -235,6 +235,12 @@ def _scores(found: Mapping[str, Any], domains: Mapping[str, Sequence[str]]) -> s
     titles = ["router", "APGR", "CPT50 %", "CPT80 %", "this router minus it (paired 95 %)"]
     resampled = "domains, then rows" if any(domains.values()) else "rows"
     return f"{head}\n{markdown_table(titles, rows)}\nIntervals resample {resampled}.\n"
+
+
+def unread_in_words(found: Mapping[str, Any]) -> str:
+    """Said only where rows were out of scope; older bundles do not state it."""
+    count = found.get("n_out_of_scope", 0)
+    return f", {count} of them out of scope and counted as they are served" if count else ""
 
 
 def _dials(found: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ hulls are weights worth looking at: between two of them nothing changes.
 
 Choices are made among all arms, as the device makes them; whether an arm has an outcome there is
 known to nobody who routes. What the missing cells would have held is taken from the other rows that
-choose the same arm.
+choose the same arm. Rows that the router cannot read go to one arm at every weight.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from hybridroute.edge_runtime.grid import GRID
 from hybridroute.edge_runtime.pool import WeightTable
 from hybridroute.training.calibrate import FLAT_SE, first_reaching
 from hybridroute.training.curve import standard_error
+from hybridroute.training.out_of_scope import ROUTER_DECIDES, answered, check_any_inside
 from hybridroute.training.pool.hull import hull_of
 
 Floats = NDArray[np.float64]
@@ -28,7 +29,7 @@ Floats = NDArray[np.float64]
 _MOST_WEIGHTS = 2000
 _BEYOND = 1000.0
 """The largest weight is so many times the largest that any calibration row needs: a query that the
-router is surer of than of any of those still goes to the cheapest arm."""
+router is surer of than of any of those still goes to the arm expected cheapest for it."""
 _ROUND_OFF = 1e-9
 _ENOUGH = 10
 """So many outcomes of an arm's choosers make a mean of their own."""
@@ -53,7 +54,41 @@ class _Way:
     usd: float
 
 
-def calibrate_pool(estimates: Floats, quality: Floats, expected: Floats) -> PoolCalibration:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Rows:
+    """The calibration rows: (n, m) each; ``fixed`` (n,) as in :func:`calibrate_pool`, or None."""
+
+    estimates: Floats
+    quality: Floats
+    expected: Floats
+    fixed: NDArray[np.intp] | None
+
+    def ways(self) -> list[_Way]:
+        """What each weight does, by rising weight: by falling cost."""
+        read = slice(None)
+        if self.fixed is not None:
+            read = self.fixed == ROUTER_DECIDES
+            check_any_inside(~read)
+        every = weights(self.estimates[read], self.expected[read])
+        return [self._way(weight) for weight in every]
+
+    def _way(self, weight: float) -> _Way:
+        chosen = (self.estimates - weight * self.expected).argmax(axis=1)
+        chosen = answered(chosen, self.fixed)
+        return _Way(
+            weight=float(weight),
+            quality=judged(self.quality, chosen),
+            usd=float(self.expected[np.arange(len(chosen)), chosen].mean()),
+        )
+
+
+def calibrate_pool(
+    estimates: Floats,
+    quality: Floats,
+    expected: Floats,
+    *,
+    fixed: NDArray[np.intp] | None = None,
+) -> PoolCalibration:
     """Measure the tables; the columns stand in the pool's order, the cheapest arm first.
 
     Parameters
@@ -64,15 +99,19 @@ def calibrate_pool(estimates: Floats, quality: Floats, expected: Floats) -> Pool
         NaN where a cell is missing; each arm has one that is not. See :func:`judged`.
     expected : ndarray, shape (n, m)
         Expected costs in US dollars.
+    fixed : ndarray of int, shape (n,), or None
+        The column that answers a row out of scope, ``ROUTER_DECIDES`` for the others; None where
+        there is none.
 
     Raises
     ------
     TrainingError
-        If there are fewer than two rows.
+        If there are fewer than two rows, or the router can read none of them.
     """
     if len(quality) < 2:
         raise TrainingError("calibration has 1 row; give at least 2, and some hundreds to mean it")
-    ways = [_way(weight, estimates, quality, expected) for weight in weights(estimates, expected)]
+    rows = _Rows(estimates=estimates, quality=quality, expected=expected, fixed=fixed)
+    ways = rows.ways()
     dearest = float(expected[:, -1].mean())
     return PoolCalibration(
         dearest_usd=dearest,
@@ -82,7 +121,13 @@ def calibrate_pool(estimates: Floats, quality: Floats, expected: Floats) -> Pool
     )
 
 
-def costs_alone(estimates: Floats, expected: Floats, reason: str) -> PoolCalibration:
+def costs_alone(
+    estimates: Floats,
+    expected: Floats,
+    reason: str,
+    *,
+    fixed: NDArray[np.intp] | None = None,
+) -> PoolCalibration:
     """The tables of a pool whose choices nobody has judged: flat, and without qualities.
 
     Parameters
@@ -90,9 +135,17 @@ def costs_alone(estimates: Floats, expected: Floats, reason: str) -> PoolCalibra
     estimates, expected : ndarray, shape (n, m)
     reason : str
         Why nothing is known of qualities.
+    fixed : ndarray of int, shape (n,), or None
+        As in :func:`calibrate_pool`.
+
+    Raises
+    ------
+    TrainingError
+        If the router can read none of the rows.
     """
     unknown = np.zeros_like(estimates)
-    ways = [_way(weight, estimates, unknown, expected) for weight in weights(estimates, expected)]
+    rows = _Rows(estimates=estimates, quality=unknown, expected=expected, fixed=fixed)
+    ways = rows.ways()
     dearest = float(expected[:, -1].mean())
     advantage = replace(_advantage(ways, dearest), quality=())
     return PoolCalibration(
@@ -115,15 +168,6 @@ def weights(estimates: Floats, expected: Floats) -> Floats:
         held = np.unique(np.quantile(held, np.linspace(0.0, 1.0, _MOST_WEIGHTS)))
     between = held[:-1] + np.diff(held) / 2.0
     return np.concatenate([[0.0], between, [2.0 * held[-1], largest]])
-
-
-def _way(weight: float, estimates: Floats, quality: Floats, expected: Floats) -> _Way:
-    chosen = (estimates - weight * expected).argmax(axis=1)
-    return _Way(
-        weight=float(weight),
-        quality=judged(quality, chosen),
-        usd=float(expected[np.arange(len(chosen)), chosen].mean()),
-    )
 
 
 def judged(quality: Floats, chosen: NDArray[np.intp]) -> Floats:
@@ -193,13 +237,13 @@ def _flat_reason(ways: list[_Way], expected: Floats) -> str | None:
     first = ways[0]
     best = max(ways, key=lambda way: float(way.quality.mean()))
     gain = float((best.quality - first.quality).mean())
-    held = f"mean q of the cheapest arm {first.quality.mean():.4g}"
+    held = f"mean q there {first.quality.mean():.4g}"
     if gain <= 0.0:
-        return f"no setting improves on the cheapest arm ({held})"
+        return f"no setting improves on the arm expected cheapest for each query ({held})"
     enough = FLAT_SE * standard_error(best.quality - first.quality)
     if gain < enough:
         return (
-            f"the best setting gains {gain:.4g} over the cheapest arm, under 2 SE "
-            f"({enough:.4g}; {held})"
+            f"the best setting gains {gain:.4g} over the arm expected cheapest for each query, "
+            f"under 2 SE ({enough:.4g}; {held})"
         )
     return None

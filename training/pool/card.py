@@ -8,7 +8,7 @@ from typing import Any
 from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.edge_runtime.pool import Pool
 from hybridroute.training.card_front import front_matter
-from hybridroute.training.model_card import markdown_table
+from hybridroute.training.model_card import markdown_table, unread_in_words
 
 _KINDS = {
     "quality": "an estimate of the mean quality, which can be weighed against a cost",
@@ -43,7 +43,7 @@ def _what(manifest: Manifest, pool: Pool, size: float) -> str:
         f"- Input: the user's turns (`{manifest.text_rule}`), the last {manifest.max_tokens} "
         f"tokens.\n- Size: {size:.1f} MB.\n"
         f"- Out of scope: a query with more than {manifest.unknown_token_limit:.0%} unknown "
-        "tokens.\n"
+        "tokens. It goes to the best single arm.\n"
     )
 
 
@@ -96,7 +96,8 @@ def _results(found: Mapping[str, Any]) -> str:
     titles = ["choice", "mean q (95 %)", "expected USD a query"]
     held = "none: all arms are level" if effective is None else f"{effective:.3f}"
     return (
-        f"## Test rows\n\n{found['n']} rows.\n\n{markdown_table(titles, rows)}\n"
+        f"## Test rows\n\n{found['n']} rows{unread_in_words(found)}.\n\n"
+        f"{markdown_table(titles, rows)}\n"
         "Effective p, (routed - random) / (oracle - random), cost unweighed: " + held + ".\n"
     )
 

@@ -15,7 +15,13 @@ from hybridroute.edge_runtime.manifest import CalibratedArm, GoldenVector, Manif
 from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
 from hybridroute.edge_runtime.pool import Pool, PoolArm
 from hybridroute.routed_text import TEXT_RULE
-from hybridroute.training.new_bundle import GOLDEN_TEXTS, UNKNOWN_TOKEN_LIMIT
+from hybridroute.training.new_bundle import GOLDEN_TEXTS
+from hybridroute.training.out_of_scope import (
+    ROUTER_DECIDES,
+    UNKNOWN_TOKEN_LIMIT,
+    outside_of,
+    told,
+)
 from hybridroute.training.pool.calibrate import calibrate_pool, costs_alone
 from hybridroute.training.pool.expected_cost import ExpectedCost
 from hybridroute.training.pool.score_table import ScoreTable
@@ -62,10 +68,11 @@ def pool_manifest(
     Raises
     ------
     TrainingError, ScoringError
-        If there are too few rows, or the router fails.
+        If there are too few rows or it can read none of them, or the router fails.
     """
     if estimates is None:
         estimates = scorer.estimate(table.texts)[0].astype(np.float64)
+    outside = outside_of(scorer, table.texts, UNKNOWN_TOKEN_LIMIT)
     return Manifest(
         name=facts.name,
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -76,20 +83,28 @@ def pool_manifest(
         unknown_token_limit=UNKNOWN_TOKEN_LIMIT,
         arms=tuple(CalibratedArm(name=arm, model=facts.models[arm]) for arm in table.arms),
         calibration=None,
-        pool=_pool(facts, table, estimates, cost),
+        pool=_pool(facts, table, estimates, cost, outside),
         golden=tuple(_golden(scorer, text) for text in GOLDEN_TEXTS),
         training_hashes=tuple(sorted(set(facts.hashes))),
         training=facts.training,
     )
 
 
-def _pool(facts: PoolFacts, table: ScoreTable, estimates: Floats, cost: ExpectedCost) -> Pool:
+def _pool(
+    facts: PoolFacts,
+    table: ScoreTable,
+    estimates: Floats,
+    cost: ExpectedCost,
+    outside: NDArray[np.bool_],
+) -> Pool:
+    """Rows out of scope go to the best single arm, as the client sends them."""
     characters = np.array([len(text) for text in table.texts], dtype=np.int64)
     expected = cost.of(characters)
+    fixed = np.where(outside, table.arms.index(facts.best_single), ROUTER_DECIDES)
     if facts.unjudged is None:
-        found = calibrate_pool(estimates, table.quality, expected)
+        found = calibrate_pool(estimates, table.quality, expected, fixed=fixed)
     else:
-        found = costs_alone(estimates, expected, facts.unjudged)
+        found = costs_alone(estimates, expected, facts.unjudged, fixed=fixed)
     means = np.nanmean(table.quality, axis=0)
     return Pool(
         estimator=facts.estimator,
@@ -103,7 +118,7 @@ def _pool(facts: PoolFacts, table: ScoreTable, estimates: Floats, cost: Expected
             )
             for at, arm in enumerate(table.arms)
         ),
-        source=f"{len(table)} {facts.calibrated_on}",
+        source=told(f"{len(table)} {facts.calibrated_on}", outside),
         n=len(table),
         best_single=facts.best_single,
         dearest_usd=found.dearest_usd,
