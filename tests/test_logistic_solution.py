@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.errors import ConfigError, DataError
-from hybridroute.training.pool.logistic_solution import logistic_solution
+from hybridroute.training.pool.logistic_solution import logistic_solution, logistic_solutions
 
 Floats = NDArray[np.float64]
 
@@ -54,6 +54,15 @@ def test_soft_labels_and_missing_cells() -> None:
     there = ~np.isnan(target[:, 1])
     alone = logistic_solution(states[there], target[there, 1:2], l2=0.5)
     assert found.weights[:, 1] == pytest.approx(alone.weights[:, 0], abs=1e-6)
+
+
+def test_several_penalties_are_each_solved_for_as_alone() -> None:
+    states, target = three_tasks(2)
+    given = (0.3, 30.0, 1.0)
+    for l2, found in zip(given, logistic_solutions(states, target, l2=given), strict=True):
+        assert np.abs(slopes(states, target, found.weights, found.bias, l2)).max() < 1e-5
+        alone = logistic_solution(states, target, l2=l2)
+        np.testing.assert_allclose(found.weights, alone.weights, atol=1e-6)
 
 
 def test_an_arm_that_is_always_right_or_always_wrong_stays_finite() -> None:

@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 from hybridroute.training.pool.estimator import EstimateKind, Estimates, Queries
 from hybridroute.training.pool.head_graph import HeadGraph
-from hybridroute.training.pool.logistic_solution import LogisticSolution, logistic_solution
+from hybridroute.training.pool.logistic_solution import (
+    LogisticSolution,
+    logistic_solution,
+    logistic_solutions,
+)
 from hybridroute.training.pool.masked import checked
 
 Floats = NDArray[np.float64]
@@ -65,12 +69,12 @@ def _least_loss(design: Floats, target: Floats, l2: tuple[float, ...], *, seed: 
     both = np.flatnonzero(sided)[:_MOST_ASKED]
     held = target[~kept][:, both]
 
-    def loss(one: float) -> float:
-        solution = logistic_solution(design[kept], target[kept][:, both], l2=one)
+    def loss(solution: LogisticSolution) -> float:
         chance = np.clip(solution.predicted(design[~kept]), 1e-9, 1.0 - 1e-9)
         return -float(np.nansum(held * np.log(chance) + (1.0 - held) * np.log(1.0 - chance)))
 
-    return min(l2, key=loss)
+    solutions = logistic_solutions(design[kept], target[kept][:, both], l2=l2)
+    return min(zip(l2, map(loss, solutions), strict=True), key=lambda pair: pair[1])[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

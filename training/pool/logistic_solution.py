@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,8 @@ from hybridroute.edge_runtime.errors import ConfigError, DataError, TrainingErro
 Floats = NDArray[np.float64]
 
 _MOST_STEPS = 100
-_SETTLED = 1e-7
+_SETTLED = 1e-5
+"""A step of this length is the last: near the minimum the next one would be about its square."""
 _SHARE = 1e-4
 _SMALLEST = 1e-10
 _TINY = 1e-300
@@ -55,22 +57,40 @@ def logistic_solution(design: Floats, target: Floats, *, l2: float) -> LogisticS
     TrainingError
         If it does not converge.
     """
-    if not l2 > 0.0:
-        raise ConfigError(f"l2 is {l2}; it must be above 0")
-    problem = _Problem.of(design, target, l2)
-    start = np.clip(problem.wanted.sum(0) / problem.present.sum(0), _LEVEL, 1.0 - _LEVEL)
-    point = np.zeros((problem.design.shape[1], target.shape[1]))
-    point[-1] = np.log(start / (1.0 - start))
+    return logistic_solutions(design, target, l2=(l2,))[0]
+
+
+def logistic_solutions(
+    design: Floats, target: Floats, *, l2: Sequence[float]
+) -> tuple[LogisticSolution, ...]:
+    """As :func:`logistic_solution` with each of these penalties, in their order.
+
+    The largest is solved for first, and each next one from where the last ended: that is nearer.
+    """
+    for one in l2:
+        if not one > 0.0:
+            raise ConfigError(f"l2 is {one}; it must be above 0")
+    problem = _Problem.of(design, target)
+    point = problem.start()
+    found: dict[float, LogisticSolution] = {}
+    for one in sorted(l2, reverse=True):
+        problem = problem.with_penalty(one)
+        point = _minimum(problem, point)
+        turned = problem.vectors @ point[:-1]
+        found[one] = LogisticSolution(weights=turned, bias=point[-1] - problem.middle @ turned)
+    return tuple(found[one] for one in l2)
+
+
+def _minimum(problem: _Problem, point: Floats) -> Floats:
     state = problem.at(point)
     for _ in range(_MOST_STEPS):
         step = problem.newton_step(state)
-        if np.abs(step).max() < _SETTLED:
-            turned = problem.vectors @ point[:-1]
-            return LogisticSolution(weights=turned, bias=point[-1] - problem.middle @ turned)
         point, state = _lower(problem, point, state, step)
+        if np.abs(step).max() < _SETTLED:
+            return point
     raise TrainingError(
-        f"logistic regression with l2 {l2} did not converge in {_MOST_STEPS} steps on "
-        f"{len(design)} rows; give a larger l2"
+        f"logistic regression with l2 {problem.penalty[0, 0]} did not converge in {_MOST_STEPS} "
+        f"steps on {len(problem.design)} rows; give a larger l2"
     )
 
 
@@ -114,7 +134,8 @@ class _Problem:
     penalty: Floats
 
     @classmethod
-    def of(cls, design: Floats, target: Floats, l2: float) -> _Problem:
+    def of(cls, design: Floats, target: Floats) -> _Problem:
+        """Without a penalty."""
         present = ~np.isnan(target)
         wanted = np.where(present, target, 0.0)
         if wanted.min() < 0.0 or wanted.max() > 1.0:
@@ -137,8 +158,20 @@ class _Problem:
             middle=middle,
             wanted=wanted,
             present=present.astype(np.float64),
-            penalty=np.append(np.full(width, l2), 0.0)[:, None],
+            penalty=np.zeros((width + 1, 1)),
         )
+
+    def with_penalty(self, l2: float) -> _Problem:
+        """On the weights; the bias has none."""
+        return replace(self, penalty=np.append(np.full(len(self.vectors), l2), 0.0)[:, None])
+
+    def start(self) -> Floats:
+        """No weights, and biases that give each arm's mean: shape (p + 1, m)."""
+        means = self.wanted.sum(0) / self.present.sum(0)
+        level = np.clip(means, _LEVEL, 1.0 - _LEVEL)
+        point = np.zeros((self.design.shape[1], len(means)))
+        point[-1] = np.log(level / (1.0 - level))
+        return point
 
     def at(self, point: Floats) -> _State:
         """The losses of weights and biases of shape (p + 1, m), and how they bend."""
