@@ -273,8 +273,9 @@ class HybridClient(Turnable):
         """
         self._closed = True
         with ExitStack() as closing:  # all are closed, also where one fails to
-            for part in (self._logs, *reversed(self._router.arms)):
-                closing.callback(part.close)
+            closing.callback(self._logs.close)
+            for arm in reversed(self._router.arms):
+                closing.callback(arm.close)
 
     def __enter__(self) -> Self:
         return self

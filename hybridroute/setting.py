@@ -65,9 +65,10 @@ class Setting:
         if len(given) != 1:
             said = " and ".join(given) if given else "none of them"
             raise ConfigError(f"give one of {', '.join(names)}, not {said}")
-        if self.promise is not None:
-            if not isinstance(self.promise, Promise):
-                kind = type(self.promise).__name__
+        promise: object = self.promise
+        if promise is not None:
+            if not isinstance(promise, Promise):
+                kind = type(promise).__name__
                 raise ConfigError(f"promise is a {kind}; give a Promise", param="promise")
             return
         name = next(name for name in _HIGHEST if name in given)

@@ -29,7 +29,7 @@ def curve_body(serving: Serving) -> dict[str, Any]:
     client, only = serving.client, only_arm(serving)
     for knob, turn in _KNOBS.items():
         try:
-            client.expect(**_said(turn(0.5)))
+            client.expect(setting=turn(0.5))
         except ConfigError:
             continue
         points = list(_points(serving, turn, only))
@@ -57,9 +57,5 @@ def _points(serving: Serving, turn: Turn, only: OnlyArm | None) -> Iterator[dict
     for step in range(_POINTS + 1):
         at = step / _POINTS
         setting = turn(at)
-        said = expectation_body(serving.client.expect(**_said(setting)), only)
+        said = expectation_body(serving.client.expect(setting=setting), only)
         yield {"at": at, "put": {setting.kind: setting.value}, **said}
-
-
-def _said(setting: Setting) -> dict[str, float]:
-    return {setting.kind: setting.value}
