@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import signal
@@ -9,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cloud_server as play
@@ -221,6 +223,54 @@ def test_ctrl_c_ends_with_130(tmp_path: Path, bundle: Path) -> None:
         code, said = served.ends(signal.SIGINT)
     assert code == 130
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("drain_s", "interrupts", "told"),
+    [("1", 1, "1 answer was cut off after 1 s"), ("60", 2, "1 answer was cut off at a second")],
+)
+def test_an_answer_that_is_cut_is_one_line(
+    tmp_path: Path, bundle: Path, *, drain_s: str, interrupts: int, told: str, streamed: bool
+) -> None:
+    cloud = play.endless if streamed else play.hang
+    with play.CloudServer(cloud) as server:
+        _config(tmp_path, bundle, server.url)
+        with served_in(tmp_path, "--drain-s", drain_s) as served:
+            asked = threading.Thread(target=_asked_for_nothing, args=(served, streamed))
+            asked.start()
+            _until(lambda: bool(server.seen))
+            for _ in range(interrupts - 1):
+                served.process.send_signal(signal.SIGINT)
+                # A signal that comes before the first was heard would be the same one.
+                _until(lambda: _refuses(served))
+            code, said = served.ends(signal.SIGINT)
+            asked.join(60)
+    assert code == 130
+    assert "Traceback" not in said
+    assert "CancelledError" not in said
+    (line,) = [line for line in said.splitlines() if "cut off" in line]
+    assert told in line
+
+
+def _asked_for_nothing(served: Served, streamed: bool) -> None:
+    body = {"messages": [{"role": "user", "content": "hello"}], "stream": streamed}
+    with contextlib.suppress(requests.RequestException):
+        requests.post(served.url + "/v1/chat/completions", json=body, timeout=60)
+
+
+def _refuses(served: Served) -> bool:
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", int(served.port)), timeout=5).close()
+        return False
+    return True
+
+
+def _until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
 
 
 def test_without_a_key_it_starts_and_says_what_is_missing(tmp_path: Path, bundle: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
@@ -12,6 +15,8 @@ from starlette.applications import Starlette
 
 from hybridroute.edge_runtime.errors import ConfigError
 from hybridroute.server.options import ServerOptions
+
+_log = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 75
 """An idle connection is kept longer than clients keep theirs (httpx, and so OpenAI's: 5 s): else
@@ -59,8 +64,9 @@ def serve(
     """Serve until SIGTERM, which returns, or Ctrl-C, which raises KeyboardInterrupt.
 
     Either way no new connection is taken, and answers under way may end; after ``drain_s``, or at
-    a second Ctrl-C, they are cut.
+    a second Ctrl-C, they are cut, which is told in one line.
     """
+    drain_s = max(1, round(options.drain_s))
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -69,15 +75,20 @@ def serve(
         proxy_headers=False,  # nothing here asks where a request came from
         lifespan="on",
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=max(1, round(options.drain_s)),
+        timeout_graceful_shutdown=drain_s,
     )
     server = _Server(config, on_start)
     before = signal.signal(signal.SIGTERM, server.end)
-    try:
-        server.run(sockets=[listener])
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        listener.close()
+    with _counted_cuts() as cuts:
+        try:
+            server.run(sockets=[listener])
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            listener.close()
+            if cuts.count:
+                what = "1 answer was" if cuts.count == 1 else f"{cuts.count} answers were"
+                when = "at a second Ctrl-C" if server.force_exit else f"after {drain_s} s"
+                _log.warning("%s cut off %s", what, when)
 
 
 class _Server(uvicorn.Server):
@@ -93,6 +104,47 @@ class _Server(uvicorn.Server):
         if self.started:
             self._on_start()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's; where a second Ctrl-C ends it, the application is still ended in order.
+
+        Uvicorn leaves that to the loop's end, which cancels the application while it frees things.
+        """
+        await super().shutdown(sockets=sockets)
+        left = [task for task in self.server_state.tasks if not task.done()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        if self.force_exit:
+            await self.lifespan.shutdown()
+
     def end(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (a handler's)
         """SIGTERM before uvicorn listens to signals, and when it hands it back at its end."""
         self.should_exit = True
+
+
+class _Cuts(logging.Filter):
+    """Counts the answers that an end cut, and keeps their tracebacks out of the log.
+
+    Uvicorn logs each as a failure of the application, with frames that may quote a prompt.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, asyncio.CancelledError):
+            self.count += 1
+            return False
+        return not str(record.msg).startswith("Cancel %s running task")
+
+
+@contextmanager
+def _counted_cuts() -> Iterator[_Cuts]:
+    cuts, log = _Cuts(), logging.getLogger("uvicorn.error")
+    log.addFilter(cuts)
+    try:
+        yield cuts
+    finally:
+        log.removeFilter(cuts)
