@@ -242,6 +242,7 @@ def test_what_the_router_cannot_read_is_the_clouds(tiny: Bundle) -> None:
     assert held.out_of_scope == 1
     at = held.table.texts().index("这是什么东西")
     assert (held.rows.scores[at], held.rows.loss[at]) == (0.0, 0.0)
+    np.testing.assert_array_equal(held.rows.outside, held.outside)
     assert held.outside.tolist() == [text == "这是什么东西" for text in held.table.texts()]
     turned = bundle_rows(tiny, table, "large", "small", quality_range=QualityRange())
     made = with_promises(tiny, turned, "large", "small", []).manifest.calibration

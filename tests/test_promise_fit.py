@@ -195,6 +195,39 @@ def test_arms_that_never_differ_may_all_stay_on_the_edge() -> None:
         fit_promise(rows, Limit(max_drop=0.02, kind="gap"))
 
 
+def test_rows_out_of_scope_are_never_kept_on_the_edge() -> None:
+    """A quarter cannot be read: at threshold 0 the client keeps three quarters of all."""
+    seen = population(5, 2000)
+    outside = np.arange(2000) % 4 == 0
+    rows = PairedOutcomes(
+        scores=np.where(outside, 0.0, seen.scores),
+        edge_q=seen.cloud_q,
+        cloud_q=seen.cloud_q,
+        quality_range=UNIT,
+        outside=outside,
+    )
+    found = fit_promise(rows, Limit(max_drop=0.02))
+    assert (found.feasible, found.threshold, found.cost_advantage) == (True, 0.0, 0.75)
+    bare = replace(rows, outside=np.zeros(2000, dtype=bool))
+    assert fit_promise(bare, Limit(max_drop=0.02)).drop_bound == found.drop_bound
+    calibration = calibrate(seen.scores, seen.edge_q, seen.cloud_q, "made up")
+    dial = promise_table(rows, source="made up", calibration=calibration).dial
+    assert dial is not None
+    kept = (rows.scores >= calibration.dial.thresholds[0]) & ~outside
+    assert dial.cost_advantage[0] == pytest.approx(kept.mean(), abs=1e-6)
+    whole = replace(calibration.dial, thresholds=(0.0,) * (GRID + 1))
+    dial = promise_table(rows, source="made up", calibration=replace(calibration, dial=whole)).dial
+    assert dial is not None
+    assert set(dial.cost_advantage) == {0.75}
+
+
+def test_where_no_row_can_be_read_nothing_is_kept() -> None:
+    rows = population(6, 400)
+    none = replace(rows, edge_q=rows.cloud_q, outside=np.ones(400, dtype=bool))
+    found = fit_promise(none, Limit(max_drop=0.05))
+    assert (found.feasible, found.cost_advantage, found.needed_n) == (False, 0.0, None)
+
+
 def test_the_gap_must_be_clear() -> None:
     rows = population(3, 400)
     even = PairedOutcomes(

@@ -185,7 +185,11 @@ def _rest(held: BundleRows, cut: int) -> BundleRows:
     return replace(
         held,
         rows=replace(
-            rows, scores=rows.scores[cut:], edge_q=rows.edge_q[cut:], cloud_q=rows.cloud_q[cut:]
+            rows,
+            scores=rows.scores[cut:],
+            edge_q=rows.edge_q[cut:],
+            cloud_q=rows.cloud_q[cut:],
+            outside=rows.outside[cut:],
         ),
         table=held.table.select(range(cut, len(held.table))),
         outside=held.outside[cut:],

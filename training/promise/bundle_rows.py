@@ -132,8 +132,7 @@ def paired_rows(
 ) -> tuple[PairedOutcomes, NDArray[np.bool_]]:
     """Score rows one by one, as a client does, and say which of them are out of scope.
 
-    A row that is out of scope is the cloud's whatever the threshold: it loses nothing, and its
-    score of 0 keeps it off the edge at every threshold but 0.
+    A row that is out of scope is the cloud's whatever the threshold, and loses nothing.
     """
     scores = np.empty(len(table))
     outside = np.zeros(len(table), dtype=np.bool_)
@@ -149,5 +148,6 @@ def paired_rows(
         edge_q=np.where(outside, cloud_q, edge_q),
         cloud_q=cloud_q,
         quality_range=quality_range,
+        outside=outside,
     )
     return rows, outside

@@ -44,7 +44,8 @@ class Fitted:
     feasible : bool
         Whether any share of the queries may stay on the edge.
     threshold, cost_advantage : float
-        Edge if score >= threshold; the share of these rows that is. All-cloud where infeasible.
+        Edge if score >= threshold; the share of these rows that is, those out of scope never being
+        so. All-cloud where infeasible.
     drop : float
         The point value at that threshold, in the limit's own terms.
     drop_bound : float
@@ -95,7 +96,7 @@ def fit_promise(rows: Rows, limit: Limit, *, quick: bool = False) -> Fitted:
     """
     _check_meaning(rows, limit)
     found = search(rows, limit, coarser=_QUICK if quick else 1.0)
-    on_edge = rows.place >= found.place
+    on_edge = (rows.place >= found.place) & ~rows.outside
     advantage = float(on_edge.mean())
     feasible = advantage > 0.0
     threshold = float(LATTICE[found.place]) if feasible else ALL_CLOUD_THRESHOLD
@@ -189,4 +190,4 @@ def _moments(rows: Rows) -> tuple[Floats, Floats, Floats]:
         held: Floats = np.cumsum(summed[::-1])[::-1] / rows.n
         return held
 
-    return above(np.ones(rows.n)), above(loss), above(loss**2)
+    return above(np.where(rows.outside, 0.0, 1.0)), above(loss), above(loss**2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, get_args
 
 import numpy as np
@@ -118,6 +118,11 @@ class Rows(Protocol):
         ...
 
     @property
+    def outside(self) -> NDArray[np.bool_]:
+        """Which rows are out of scope, shape (n,): the cloud's at every threshold, without loss."""
+        ...
+
+    @property
     def quality_range(self) -> QualityRange:
         """Where qualities lie."""
         ...
@@ -159,6 +164,9 @@ class PairedOutcomes:
     edge_q, cloud_q : ndarray, shape (n,)
         Mean q of each row, both on the same row: what the arms share cancels out.
     quality_range : QualityRange
+    outside : ndarray of bool, shape (n,), optional
+        Rows that the router cannot read: never on the edge, whatever the threshold, so their
+        ``edge_q`` is the cloud's. By default there are none.
 
     Raises
     ------
@@ -171,9 +179,12 @@ class PairedOutcomes:
     edge_q: Floats
     cloud_q: Floats
     quality_range: QualityRange
+    outside: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
 
     def __post_init__(self) -> None:
-        held = columns(scores=self.scores, edge_q=self.edge_q, cloud_q=self.cloud_q)
+        given = self.outside if len(self.outside) else np.zeros(len(self.scores), dtype=np.bool_)
+        held = columns(scores=self.scores, edge_q=self.edge_q, cloud_q=self.cloud_q, outside=given)
+        object.__setattr__(self, "outside", held.pop("outside") != 0.0)
         for name, values in held.items():
             object.__setattr__(self, name, values)
         bad = self.scores[(self.scores < 0.0) | (self.scores > 1.0)]

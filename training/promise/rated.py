@@ -78,6 +78,11 @@ class WeightedOutcomes:
         return len(self.scores)
 
     @property
+    def outside(self) -> NDArray[np.bool_]:
+        """None: what is rated here was decided by its score."""
+        return np.zeros(self.n, dtype=np.bool_)
+
+    @property
     def place(self) -> NDArray[np.int64]:
         """The last threshold of the lattice that keeps each row on the edge, shape (n,)."""
         return places_of(self.scores)

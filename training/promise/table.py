@@ -10,6 +10,7 @@ from hybridroute.edge_runtime.manifest import Calibration
 from hybridroute.edge_runtime.promises import DialBounds, PromiseRow, Promises
 from hybridroute.training.promise.bounds import drop_bounds
 from hybridroute.training.promise.fit import Fitted, fit_promise, is_share_known
+from hybridroute.training.promise.lattice_sums import Floats
 from hybridroute.training.promise.outcomes import Limit, Rows
 
 LIMITS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2)
@@ -91,14 +92,18 @@ def _dial(rows: Rows, calibration: Calibration) -> DialBounds:
     """Point value and bound of each of the dial's thresholds, on these rows."""
     order = np.argsort(rows.scores)
     loss = rows.loss[order] * rows.quality_range.width
-    lost = np.append(np.cumsum(loss[::-1])[::-1], 0.0) / rows.n
+
+    def above(values: Floats) -> Floats:
+        return np.append(np.cumsum(values[::-1])[::-1], 0.0) / rows.n
+
+    kept = above(np.where(rows.outside[order], 0.0, 1.0))
     thresholds = np.array(calibration.dial.thresholds)
     first = np.searchsorted(rows.scores[order], thresholds, side="left")
     limit = Limit(max_drop=LIMITS[0], confidence=CONFIDENCES[0])
     bounds = np.round(drop_bounds(rows, thresholds, limit), _DIGITS)
     return DialBounds(
         confidence=limit.confidence,
-        cost_advantage=tuple(np.round(1.0 - first / rows.n, _DIGITS).tolist()),
-        drop=tuple(np.round(lost[first], _DIGITS).tolist()),
+        cost_advantage=tuple(np.round(kept[first], _DIGITS).tolist()),
+        drop=tuple(np.round(above(loss)[first], _DIGITS).tolist()),
         bounds=tuple(bounds.tolist()),
     )
