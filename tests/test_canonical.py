@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.magnitude import LARGEST
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.readers import read_outcomes
 from hybridroute.training.readers.canonical import (
@@ -132,7 +133,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path):
         write_canonical(OutcomeTable(rows=(), source="x"), tmp_path / "no" / "folder.jsonl")
 
 
-numbers = st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.floats(min_value=-LARGEST, max_value=LARGEST)
 texts = st.text(max_size=20)
 
 

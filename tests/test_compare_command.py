@@ -46,7 +46,7 @@ def test_one_json_document_with_an_entry_for_each(pickle: str, tmp_path: Path) -
         (("--pool", "4/all_weak"), 1, "RouterEval has no pool of 4 models"),
         (("--cost", "org/model-0"), 2, "NAME=USD"),
         (("--cost", "org/model-0=much"), 2, "'much' is not a number"),
-        (("--cost", "org/model-0=nan"), 1, "give a number of at least 0"),
+        (("--cost", "org/model-0=nan"), 1, "give a finite number"),
         (("--reference", "nan"), 2, "is not a mean quality"),
         (("--seeds", "0"), 2, "--seeds"),
         (("another.csv",), 2, "stands alone"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.magnitude import fault_of
 from hybridroute.training.outcomes import ArmOutcome, Outcome, Prompt
 from hybridroute.training.quality.given import GIVEN
 from hybridroute.training.readers.canonical import parse_outcome
@@ -188,6 +189,8 @@ def _of_arm(name: str, arm: ArmOutcome) -> ArmAnswers:
                     f"arms.{name}.{QUALITIES}.{key}[{place}] is a {type(value).__name__}; "
                     "give a number"
                 )
+            if fault := fault_of(value):
+                raise DataError(f"arms.{name}.{QUALITIES}.{key}[{place}] {fault}")
         given[key] = tuple(float(value) for value in values)
     if arm.quality not in given.values():
         given[GIVEN] = arm.quality

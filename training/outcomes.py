@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hybridroute.edge_runtime.chat import ChatRequest, Message
 from hybridroute.edge_runtime.errors import DataError, RequestError
 from hybridroute.routed_text import prompt_hash, prompt_text
+from hybridroute.training.magnitude import fault_of
 
 Prompt = str | tuple[Message, ...]
 
@@ -27,11 +28,11 @@ class ArmOutcome:
     Parameters
     ----------
     quality : tuple of float
-        Higher is better; finite, at least one.
+        Higher is better; at least one, each at most :data:`LARGEST` in size.
     responses : tuple of str or None
         The answers, as many as qualities.
     cost_usd, latency_ms : tuple of float or None
-        US dollars and milliseconds of each response; not negative.
+        US dollars and milliseconds of each response; not negative, at most :data:`LARGEST`.
     extra : mapping
         Unknown keys, kept as read.
 
@@ -69,10 +70,8 @@ class ArmOutcome:
 
 def _check_numbers(name: str, values: Sequence[float], *, low: float) -> None:
     for position, value in enumerate(values):
-        if not math.isfinite(value):
-            raise DataError(f"{name}[{position}] is {value}; give a finite number")
-        if value < low:
-            raise DataError(f"{name}[{position}] is {value}; it must be at least {low:g}")
+        if fault := fault_of(value, low=low):
+            raise DataError(f"{name}[{position}] {fault}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

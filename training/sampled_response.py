@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.magnitude import fault_of
 from hybridroute.training.outcomes import Prompt
 
 _TEXTS = ("id", "arm", "model", "finish_reason")
@@ -90,8 +90,8 @@ class Response:
             raise DataError(f"sample is {self.sample}; count from 0")
         for name in ("cost_usd", "latency_ms", "temperature"):
             value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value >= 0):
-                raise DataError(f"{name} is {value}; give a finite number, at least 0")
+            if value is not None and (fault := fault_of(value, low=0.0)):
+                raise DataError(f"{name} {fault}")
 
     @property
     def key(self) -> tuple[str, str, int]:

@@ -23,6 +23,7 @@ from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.edge_runtime.onnx_scorer import ESTIMATES, UNCERTAINTIES, OnnxScorer
 from hybridroute.edge_runtime.pool import Pool
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
+from hybridroute.training.magnitude import fault_of
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.pool.card import pool_card
 from hybridroute.training.pool.embedding import Embedder
@@ -164,8 +165,8 @@ def _costs(pool: Pool, kept: list[int], table: ScoreTable, arm: NewArm) -> Expec
     at = table.arms.index(arm.name)
     stated = None if table.cost_usd is None else table.cost_usd[:, at : at + 1]
     if arm.usd is not None:
-        if not (np.isfinite(arm.usd) and arm.usd >= 0.0):
-            raise ConfigError(f"the cost of {arm.name!r} is {arm.usd}; give a number of at least 0")
+        if fault := fault_of(arm.usd, low=0.0):
+            raise ConfigError(f"the cost of {arm.name!r} {fault}")
         base, slope = arm.usd, 0.0
     elif stated is not None and not np.isnan(stated).all():
         learnt = ExpectedCost.fit(characters, stated)

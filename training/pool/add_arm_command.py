@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from hybridroute.cli.output import print_json
+from hybridroute.cli.ranges import within
+from hybridroute.training.magnitude import LARGEST
 from hybridroute.training.outcome_options import Aliases, Json, More, Outcomes, read_table
 from hybridroute.training.show_card import show_card
 
@@ -24,7 +26,10 @@ def add_arm(
     model: Annotated[str, typer.Option(help="Its model, where not its name.")] = "",
     cost: Annotated[
         float | None,
-        typer.Option(help="US dollars of a query, in place of the outcomes' costs.", min=0.0),
+        typer.Option(
+            help="US dollars of a query, in place of the outcomes' costs.",
+            callback=within(0, LARGEST),
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the new bundle; may be the old one.")],
     alias: Aliases = None,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.training.magnitude import fault_of
 from hybridroute.training.pool.expected_cost import ExpectedCost
 from hybridroute.training.pool.score_table import ScoreTable
 
@@ -67,5 +67,5 @@ def _check(stated: Mapping[str, float], arms: tuple[str, ...]) -> None:
     for arm, cost in stated.items():
         if arm not in arms:
             raise ConfigError(f"a cost is stated for {arm!r}; the arms are {list(arms)}")
-        if not math.isfinite(cost) or cost < 0.0:
-            raise ConfigError(f"the cost of {arm!r} is {cost}; give a number of at least 0")
+        if fault := fault_of(cost, low=0.0):
+            raise ConfigError(f"the cost of {arm!r} {fault}")

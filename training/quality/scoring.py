@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.errors import DataError, HybridRouteError
+from hybridroute.training.magnitude import LARGEST
 from hybridroute.training.quality.protocol import Item, QualityFunction, UnscorableItemError
 
 _ROUND_OFF = 1e-4
@@ -67,10 +68,15 @@ def _asked(
             "number each"
         )
     low, high = function.range or (-np.inf, np.inf)
-    bad = ~(np.isfinite(values) & (values >= low - _ROUND_OFF) & (values <= high + _ROUND_OFF))
+    bad = ~((values >= low - _ROUND_OFF) & (values <= high + _ROUND_OFF))
+    bad |= ~(np.abs(values) <= LARGEST)  # NaN is not
     if bad.any():
         index = int(np.flatnonzero(bad)[0])
-        what = "a finite number" if function.range is None else f"a number from {low:g} to {high:g}"
+        what = (
+            f"a number of at most {LARGEST:g} in size"
+            if function.range is None
+            else f"a number from {low:g} to {high:g}"
+        )
         raise DataError(
             f"{places[index]}: {function.name} is {values[index]}; a quality must be {what}"
         )

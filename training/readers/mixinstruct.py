@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.magnitude import fault_of
 from hybridroute.training.metric_name import METRIC, Metric
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
 from hybridroute.training.readers.json_lines import json_lines
@@ -28,8 +29,8 @@ _DEFAULT = "bartscore"
 class Candidate:
     """One model's answer.
 
-    ``scores`` holds what the file states, finite numbers only; ``unscored`` names those it has as
-    null.
+    ``scores`` holds what the file states, numbers that can be computed with; ``unscored`` names
+    those it has as null.
     """
 
     model: str
@@ -184,8 +185,8 @@ def _candidate(place: int, held: Any) -> Candidate:
 def _number(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise DataError(f"{name} is a {type(value).__name__}; give a number")
-    if not abs(value) < float("inf"):
-        raise DataError(f"{name} is {value}; give a finite number")
+    if fault := fault_of(value):
+        raise DataError(f"{name} {fault}")
     return float(value)
 
 

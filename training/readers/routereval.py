@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.errors import ConfigError, DataError
 from hybridroute.routed_text import prompt_hash, prompt_text
+from hybridroute.training.magnitude import LARGEST, fault_of
 from hybridroute.training.pool.score_table import ScoreTable
 from hybridroute.training.readers.plain_pickle import array_of, read_plain_pickle
 
@@ -147,6 +148,10 @@ def _matrix(held: object, name: str, dtype: Any) -> NDArray[Any]:
         raise DataError(f"{name} is not a matrix of numbers ({exc})") from exc
     if found.ndim != 2:
         raise DataError(f"{name} has shape {found.shape}; give (n, m)")
+    large = np.argwhere(np.abs(found) > LARGEST)
+    if len(large):
+        row, column = large[0]
+        raise DataError(f"{name}[{row}, {column}] {fault_of(float(found[row, column]))}")
     return found
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import csv
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.magnitude import fault_of
 
 _CELL_LIMIT = 64 * 1024 * 1024
 _TRUTHS = {"true": 1.0, "false": 0.0}
@@ -59,7 +59,7 @@ def _wide_cells() -> Iterator[None]:
 
 
 def quality_of_cell(cell: str) -> float:
-    """true or false, or a finite number.
+    """true or false, or a number that can be computed with.
 
     Raises
     ------
@@ -73,8 +73,8 @@ def quality_of_cell(cell: str) -> float:
         value = float(cell)
     except ValueError as exc:
         raise DataError(f"is {cell[:40]!r}; give true, false or a number") from exc
-    if not math.isfinite(value):
-        raise DataError(f"is {value}; give a finite number")
+    if fault := fault_of(value):
+        raise DataError(fault)
     return value
 
 
