@@ -11,6 +11,7 @@ from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.training.bootstrap import resample_weights
 from hybridroute.training.evaluate_pair import Judged
 from hybridroute.training.left_out import LeftOut
+from hybridroute.training.out_of_scope import outside_of
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
 from hybridroute.training.report_page.routers import Rows
 
@@ -81,11 +82,13 @@ def judged_of(
 ) -> Judged:
     """The table with the bundle's own scores."""
     known = set(bundle.manifest.training_hashes)
+    scorer = bundle.scorer(threads=1)
     return Judged(
         table=table,
         edge=names[0],
         cloud=names[1],
-        scores=bundle.scorer(threads=1).score(table.texts()),
+        scores=scorer.score(table.texts()),
+        outside=outside_of(scorer, table.texts(), bundle.manifest.unknown_token_limit),
         seen=np.array([key in known for key in table.prompt_hashes()]),
         left_out=LeftOut(),
     )

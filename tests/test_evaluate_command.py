@@ -59,6 +59,19 @@ def test_rows_that_are_left_out_are_told(common: list[str], tmp_path: Path) -> N
     assert "1 of them with other qualities" in said
 
 
+def test_rows_out_of_scope_are_counted_and_told(common: list[str], tmp_path: Path) -> None:
+    assert "out of scope" not in run(*common, cwd=tmp_path).stdout
+    path = tmp_path / "rows.jsonl"
+    first = json.loads(path.read_text(encoding="utf-8").splitlines()[0])
+    strange = first | {"id": "strange", "prompt": "这是什么东西"}
+    with path.open("a", encoding="utf-8") as out:
+        out.write(json.dumps(strange) + "\n")
+    found = json.loads(run(*common, "--json", cwd=tmp_path).stdout)
+    assert (found["n"], found["n_out_of_scope"]) == (21, 1)
+    said = " ".join(run(*common, cwd=tmp_path).stdout.split())
+    assert "1 of these rows are out of scope" in said
+
+
 @pytest.mark.parametrize(
     "more", [("--against", "det=bundle"), ("--fit-outcomes", "rows.jsonl"), ("--dial", "0.5")]
 )

@@ -13,6 +13,7 @@ from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.manifest import Calibration
 from hybridroute.training.calibrate import calibrate
+from hybridroute.training.curve import curve_of
 from hybridroute.training.evaluate_pair import (
     DIALS,
     Embedded,
@@ -21,7 +22,7 @@ from hybridroute.training.evaluate_pair import (
     evaluate_bundle,
 )
 from hybridroute.training.labels import labels_at
-from hybridroute.training.metrics import ece
+from hybridroute.training.metrics import apgr, ece
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable, joined
 from hybridroute.training.rows_seen import CALIBRATION_HASHES
 
@@ -47,9 +48,8 @@ def calibrated(folder: Path, rows: OutcomeTable, **changes: object) -> Bundle:
     """A bundle whose scores order the rows, with a calibration on them."""
     bundle = write_tiny_bundle(folder, weights=WEIGHTS, score_kind="gap")
     held = calibration_of(bundle, rows)
-    return write_tiny_bundle(
-        folder, weights=WEIGHTS, **{"score_kind": "gap", "calibration": held, **changes}
-    )
+    usual = {"weights": WEIGHTS, "score_kind": "gap", "calibration": held}
+    return write_tiny_bundle(folder, **{**usual, **changes})
 
 
 def calibration_of(bundle: Bundle, rows: OutcomeTable) -> Calibration:
@@ -146,7 +146,7 @@ def test_thresholds_are_compared_as_the_policy_does(tmp_path: Path) -> None:
     edge, cloud = np.repeat([0.0, 1.0], 10), np.ones(20)
     held = calibrate(scores.astype(np.float64), edge, cloud, "rows")
     manifest = replace(write_tiny_bundle(tmp_path / "b").manifest, calibration=held)
-    for row in dial_rows(manifest, scores, edge, cloud):
+    for row in dial_rows(manifest, scores, edge, cloud, outside=np.zeros(20, dtype=np.bool_)):
         assert row["cloud_share"] == row["expected_cloud_share"] == 0.5
 
 
@@ -166,8 +166,66 @@ def test_a_gain_that_rounding_takes_whole_has_no_realised_dial(tmp_path: Path) -
     held = calibrate(scores.astype(np.float64), edge, cloud, "rows")
     assert (held.flat, held.best_quality - held.edge_quality) == (False, 0.0)
     manifest = replace(write_tiny_bundle(tmp_path / "b").manifest, calibration=held)
-    rows = dial_rows(manifest, scores, edge, cloud)
+    rows = dial_rows(manifest, scores, edge, cloud, outside=np.zeros(1000, dtype=np.bool_))
     assert [row["realised"] for row in rows] == [None] * len(DIALS)
+
+
+def unreadable(n: int, *, edge: float, cloud: float) -> OutcomeTable:
+    """Rows that the tiny tokenizer cannot read."""
+    arms = {EDGE: ArmOutcome(quality=(edge,)), CLOUD: ArmOutcome(quality=(cloud,))}
+    texts = [f"这是什么东西{index}" for index in range(n)]
+    rows = tuple(Outcome(id=text, prompt=text, arms=arms) for text in texts)
+    return OutcomeTable(rows=rows, source="strange")
+
+
+@pytest.mark.parametrize("weight", [9.0, -9.0])
+def test_rows_out_of_scope_are_judged_as_the_client_routes(tmp_path: Path, weight: float) -> None:
+    """Whatever the router would say of them, they are the cloud's before any other row."""
+    read, strange = table(), unreadable(40, edge=0.0, cloud=1.0)
+    bundle = calibrated(tmp_path / "b", read, weights=WEIGHTS | {"[UNK]": weight})
+    rows = joined((read, strange))
+    found = evaluate_bundle(bundle, rows, EDGE, CLOUD)
+    assert (found["n"], found["n_out_of_scope"]) == (160, 40)
+    edge_q, cloud_q = rows.mean_quality(EDGE), rows.mean_quality(CLOUD)
+    outside = np.arange(160) >= 120
+    scores = bundle.scorer().score(rows.texts()).astype(np.float64)
+    curve = curve_of(np.where(outside, -1.0, scores), edge_q, cloud_q)
+    assert found["apgr"] == pytest.approx(apgr(curve))
+    for row in found["dials"]:
+        to_cloud = outside | (scores < row["threshold"])
+        assert row["cloud_share"] == pytest.approx(to_cloud.mean())
+        least, best = np.where(outside, cloud_q, edge_q).mean(), 1.0
+        routed = np.where(to_cloud, cloud_q, edge_q).mean()
+        assert row["realised"] == pytest.approx((routed - least) / (best - least))
+
+
+def test_of_rows_out_of_scope_alone_little_can_be_said(tmp_path: Path) -> None:
+    strange = unreadable(40, edge=0.0, cloud=1.0)
+    found = evaluate_bundle(calibrated(tmp_path / "b", table()), strange, EDGE, CLOUD)
+    assert found["n_out_of_scope"] == found["n"] == 40
+    assert found["apgr"] == pytest.approx(0.5)
+    assert [row["cloud_share"] for row in found["dials"]] == [1.0] * len(DIALS)
+    assert [row["realised"] for row in found["dials"]] == [None] * len(DIALS)
+
+
+def test_ece_and_brier_leave_rows_out_of_scope_out(tmp_path: Path) -> None:
+    read, strange = table(), unreadable(40, edge=0.0, cloud=1.0)
+    held = WEIGHTS | {"[UNK]": 9.0}
+    bundle = write_tiny_bundle(tmp_path / "b", weights=held, score_kind="label")
+    found = evaluate_bundle(bundle, joined((read, strange)), EDGE, CLOUD)
+    alone = evaluate_bundle(bundle, read, EDGE, CLOUD)
+    assert (found["ece"], found["brier"]) == (alone["ece"], alone["brier"])
+    assert alone["n_out_of_scope"] == 0
+    none = evaluate_bundle(bundle, strange, EDGE, CLOUD)
+    assert (none["ece"], none["brier"]) == (None, None)
+
+
+def test_rows_seen_in_training_and_out_of_scope_are_set_apart(tmp_path: Path) -> None:
+    read, strange = table(), unreadable(40, edge=0.0, cloud=1.0)
+    seen = strange.prompt_hashes()[:30]
+    bundle = calibrated(tmp_path / "b", read, training_hashes=seen)
+    found = evaluate_bundle(bundle, joined((read, strange)), EDGE, CLOUD)
+    assert (found["unseen"]["n"], found["unseen"]["n_out_of_scope"]) == (130, 10)
 
 
 def embedded(rows: OutcomeTable, seed: int) -> Embedded:

@@ -36,6 +36,7 @@ SECTIONS = (
 HOSTILE = "<script>alert('$x$')</script>&\"'"
 ARMS = (CalibratedArm(name="edge", model=EDGE), CalibratedArm(name="cloud", model=CLOUD))
 PNG = b"\x89PNG\r\n\x1a\n"
+_FIGURES = ("drop", "gap", "labels", "shift", "reliability")
 
 
 class Seen(HTMLParser):
@@ -68,9 +69,12 @@ def _bundle(path: Path, *, training: dict[str, Any] | None = None, **options: An
 
 def _without_pictures(report: Report) -> Seen:
     """The page around empty figures: drawing is what takes time."""
+    return Seen(_page(report))
+
+
+def _page(report: Report) -> str:
     blank = Drawn(alt="", light=PNG, dark=PNG)
-    names = ("drop", "gap", "labels", "shift", "reliability")
-    return Seen(page_of(report, dict.fromkeys(names, blank)))
+    return page_of(report, dict.fromkeys(_FIGURES, blank))
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +115,25 @@ def test_the_folder_holds_page_figures_and_numbers(folder: Path) -> None:
     assert names == {"report.html", "report.json", *figures}
     for name in figures:
         assert (folder / name).read_bytes().startswith(PNG)
+
+
+def test_rows_out_of_scope_are_the_clouds_on_every_line_and_told(tmp_path: Path) -> None:
+    """Of each bundle by its own tokenizer's limit; here the other one reads everything."""
+    quality = [[float(at % 4 in (1, 3))] for at in range(40)]
+    prompts = [f"question {at}" if at % 4 else f"这是什么东西{at}" for at in range(40)]
+    table = table_of(quality, [[1.0]] * 40, prompts=prompts)
+    first = _bundle(tmp_path / "a", weights={"[UNK]": 9.0})
+    second = _bundle(tmp_path / "b", weights={"[UNK]": 9.0}, unknown_token_limit=1.0)
+    report = report_of(first, judged_of(first, table), Wanted(against=(("other", second),)))
+    assert report.judged["n_out_of_scope"] == 10
+    assert report.reliability[0].ece != report.reliability[1].ece
+    assert [sum(item.n for item in held.bins) for held in report.reliability] == [30, 40]
+    assert report.standings[0].apgr > report.standings[1].apgr + 0.1
+    page = _page(report)
+    assert "n_out_of_scope = 10" in page
+    assert "Queries out of scope are left out" in page
+    plain = report_of(second, judged_of(second, table), Wanted())
+    assert "out of scope" not in _page(plain)
 
 
 def test_every_section_is_there_and_linked(folder: Path) -> None:

@@ -26,6 +26,22 @@ def test_a_score_of_one_is_in_the_last_bin() -> None:
     assert (only.low, only.high, only.n, only.mean_label) == (0.9, 1.0, 2, 0.5)
 
 
+def test_what_the_router_cannot_read_is_left_out() -> None:
+    rows = rows_of(table_of([[1.0], [0.0], [0.4], [1.0]], [[1.0], [1.0], [0.5], [0.0]]))
+    outside = np.array([False, False, True, False])
+    scores = np.array([1.0, 0.0, -1.0, 1.0])
+    some = Router(name="some", kind="this", scores=scores, outside=outside, probability_at=0.2)
+    none = Router(
+        name="none",
+        kind="bundle",
+        scores=np.full(4, -1.0),
+        outside=np.ones(4, dtype=np.bool_),
+        probability_at=0.2,
+    )
+    (found,) = reliabilities((some, none), rows)
+    assert (found.name, found.ece, sum(item.n for item in found.bins)) == ("some", 0.0, 3)
+
+
 def test_only_scores_that_are_probabilities_are_held_to_it() -> None:
     rows = rows_of(table_of([[1.0], [0.0], [0.4], [1.0]], [[1.0], [1.0], [0.5], [0.0]]))
     exact = Router(

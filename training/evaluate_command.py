@@ -19,7 +19,7 @@ from hybridroute.training.outcome_options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.table import Table
 
@@ -155,12 +155,20 @@ def _report(bundle: Bundle, judged: Judged, wanted: Wanted, folder: Path) -> Pat
 
 
 def _show_evaluation(found: dict[str, Any]) -> None:
+    shown = console()
+    shown.print(_figures(found))
+    for remark, style in _remarks(found):
+        shown.print(remark, style=style, markup=False)
+    if found["dials"]:
+        shown.print(_dials(found["dials"]))
+    if "report" in found:
+        shown.print(f"The report is in {found['report']}", markup=False, soft_wrap=True)
+
+
+def _figures(found: Mapping[str, Any]) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from hybridroute.training.left_out import LeftOut
-
-    shown = console()
     table = Table("", "value", box=SIMPLE_HEAD, show_header=False)
     for name in ("n", "edge_quality", "cloud_quality", "apgr", "cpt50", "cpt80"):
         value = found[name]
@@ -170,28 +178,32 @@ def _show_evaluation(found: dict[str, Any]) -> None:
         table.add_row(name, text)
     for name in ("n_seen_in_training", "n_seen_in_calibration"):
         table.add_row(name, "not stored" if found[name] is None else str(found[name]))
-    shown.print(table)
+    if found["n_out_of_scope"]:
+        table.add_row("n_out_of_scope", str(found["n_out_of_scope"]))
+    return table
+
+
+def _remarks(found: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """What must be known of the figures, each with its style."""
+    from hybridroute.training.left_out import LeftOut
+
+    if found["n_out_of_scope"]:
+        yield (
+            f"{found['n_out_of_scope']} of these rows are out of scope (too many tokens unknown to "
+            "the router): they are the cloud's at every setting, as a client sends them there.",
+            "yellow",
+        )
     left_out = LeftOut.of(found).in_words()
     if left_out:
-        shown.print(f"Left out: {left_out}.", style="yellow", markup=False)
+        yield f"Left out: {left_out}.", "yellow"
     if found["pgr_undefined"]:
-        shown.print(f"No PGR: {found['pgr_undefined']}", markup=False)
+        yield f"No PGR: {found['pgr_undefined']}", None
     if found["n_seen_in_training"]:
         apart = found["unseen"]
-        shown.print(
-            f"{found['n_seen_in_training']} of these rows were seen in training"
-            + (
-                f"; without them APGR is {apart['apgr']:.3f} on {apart['n']} rows."
-                if apart and apart["apgr"] is not None
-                else "."
-            ),
-            style="yellow",
-            markup=False,
-        )
-    if found["dials"]:
-        shown.print(_dials(found["dials"]))
-    if "report" in found:
-        shown.print(f"The report is in {found['report']}", markup=False, soft_wrap=True)
+        held = f"{found['n_seen_in_training']} of these rows were seen in training"
+        if apart and apart["apgr"] is not None:
+            held += f"; without them APGR is {apart['apgr']:.3f} on {apart['n']} rows"
+        yield f"{held}.", "yellow"
 
 
 def _dials(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -1,10 +1,14 @@
-"""A bundle judged on rows it has not seen: its numbers, the baselines', the dial's promise."""
+"""A bundle judged on rows it has not seen: its numbers, the baselines', the dial's promise.
+
+It is judged as the client routes: a row that the router cannot read is the cloud's at every
+setting, and the first to go there on the curve.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +23,8 @@ from hybridroute.training.calibrate import calibrate
 from hybridroute.training.curve import curve_of
 from hybridroute.training.labels import labels_at
 from hybridroute.training.left_out import LeftOut, pair_rows
-from hybridroute.training.metrics import evaluate_scores, pgr_undefined
+from hybridroute.training.metrics import brier, ece, evaluate_scores, pgr_undefined
+from hybridroute.training.out_of_scope import Mask, as_routed, outside_of
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.rows_seen import count_seen_in_calibration, seen_in_training
 
@@ -44,6 +49,8 @@ class Judged:
     table : OutcomeTable
         Rows that have both arms, one a prompt.
     scores : ndarray of float32, shape (n,)
+    outside : ndarray of bool, shape (n,)
+        Whether a row is out of scope: the router cannot read it, so its score decides nothing.
     seen : ndarray of bool, shape (n,)
         Whether the router was fitted or selected on the row's prompt.
     left_out : LeftOut
@@ -54,8 +61,19 @@ class Judged:
     edge: str
     cloud: str
     scores: NDArray[np.float32]
-    seen: NDArray[np.bool_]
+    outside: Mask
+    seen: Mask
     left_out: LeftOut
+
+    def select(self, which: Mask) -> Self:
+        """The rows at a mask of shape (n,)."""
+        return replace(
+            self,
+            table=self.table.select(which),
+            scores=self.scores[which],
+            outside=self.outside[which],
+            seen=self.seen[which],
+        )
 
 
 def evaluate_bundle(
@@ -66,11 +84,12 @@ def evaluate_bundle(
     Returns
     -------
     dict
-        The numbers of ``Evaluation``, ``n_seen_in_training`` (rows whose prompt the router was
-        fitted or selected on), ``n_seen_in_calibration`` (rows that set its dial; null if the
-        bundle does not store them), ``unseen`` (the numbers without the rows seen in training,
-        null if there are none or all), the counts of :class:`LeftOut`, and ``dials`` (requested
-        against realised).
+        The numbers of ``Evaluation``, ``n_out_of_scope`` (rows that the router cannot read: the
+        cloud's at every setting, and left out of ECE and Brier), ``n_seen_in_training`` (rows whose
+        prompt the router was fitted or selected on), ``n_seen_in_calibration`` (rows that set its
+        dial; null if the bundle does not store them), ``unseen`` (the numbers without the rows seen
+        in training, null if there are none or all), the counts of :class:`LeftOut`, and ``dials``
+        (requested against realised).
     """
     return evaluate_judged(bundle, judged_rows(bundle, table, edge, cloud, threads=threads))
 
@@ -80,11 +99,13 @@ def judged_rows(
 ) -> Judged:
     """Score a pair's rows with a bundle's exported router."""
     rows = pair_rows(table, edge, cloud)
+    scorer, texts = bundle.scorer(threads=threads), rows.table.texts()
     return Judged(
         table=rows.table,
         edge=edge,
         cloud=cloud,
-        scores=bundle.scorer(threads=threads).score(rows.table.texts()),
+        scores=scorer.score(texts),
+        outside=outside_of(scorer, texts, bundle.manifest.unknown_token_limit),
         seen=seen_in_training(bundle.manifest, rows.table),
         left_out=rows.left_out,
     )
@@ -92,33 +113,35 @@ def judged_rows(
 
 def evaluate_judged(bundle: Bundle, judged: Judged) -> dict[str, Any]:
     """The numbers of scored rows, as ``evaluate_bundle`` returns them."""
-    table, scores, seen = judged.table, judged.scores, judged.seen
-    edge, cloud = judged.edge, judged.cloud
-    found = numbers_of(bundle.manifest, table, edge, cloud, scores)
+    seen = judged.seen
+    found = numbers_of(bundle.manifest, judged)
     found["n_seen_in_training"] = int(seen.sum())
-    found["n_seen_in_calibration"] = count_seen_in_calibration(bundle.manifest, table)
+    found["n_seen_in_calibration"] = count_seen_in_calibration(bundle.manifest, judged.table)
     found |= judged.left_out.to_dict()
     found["unseen"] = None
     if seen.any() and not seen.all():
-        unseen = table.select(~seen)
-        found["unseen"] = numbers_of(bundle.manifest, unseen, edge, cloud, scores[~seen])
+        found["unseen"] = numbers_of(bundle.manifest, judged.select(~seen))
     return found
 
 
-def numbers_of(
-    manifest: Manifest, table: OutcomeTable, edge: str, cloud: str, scores: NDArray[np.float32]
-) -> dict[str, Any]:
-    """``Evaluation`` as a JSON object, with ``apgr_interval`` and ``dials``."""
+def numbers_of(manifest: Manifest, judged: Judged) -> dict[str, Any]:
+    """``Evaluation`` as a JSON object, with ``n_out_of_scope``, ``apgr_interval`` and ``dials``.
+
+    ECE and Brier are of the rows in scope: no score of the others is ever looked at.
+    """
+    table, edge, cloud = judged.table, judged.edge, judged.cloud
+    scores, outside, inside = judged.scores, judged.outside, ~judged.outside
     edge_q, cloud_q = table.mean_quality(edge), table.mean_quality(cloud)
-    labels = None
-    if manifest.score_kind == "label":
-        labels = labels_at(table, edge, cloud, shift_of(manifest))
-    found = evaluate_scores(scores, edge_q, cloud_q, labels).to_dict()
-    found["apgr_interval"] = None
-    if found["apgr"] is not None:
-        held = apgr_interval(scores, edge_q, cloud_q, domains=resampled_domains(table))
-        found["apgr_interval"] = [held.low, held.high]
-    found["dials"] = dial_rows(manifest, scores, edge_q, cloud_q)
+    routed = as_routed(scores, outside)
+    held = evaluate_scores(routed, edge_q, cloud_q)
+    if manifest.score_kind == "label" and inside.any():
+        labels = labels_at(table, edge, cloud, shift_of(manifest))[inside]
+        held = replace(held, ece=ece(scores[inside], labels), brier=brier(scores[inside], labels))
+    found = held.to_dict() | {"n_out_of_scope": int(outside.sum()), "apgr_interval": None}
+    if held.apgr is not None:
+        drawn = apgr_interval(routed, edge_q, cloud_q, domains=resampled_domains(table))
+        found["apgr_interval"] = [drawn.low, drawn.high]
+    found["dials"] = dial_rows(manifest, scores, edge_q, cloud_q, outside=outside)
     return found
 
 
@@ -134,22 +157,26 @@ def dial_rows(
     scores: NDArray[np.float32],
     edge_q: NDArray[np.float64],
     cloud_q: NDArray[np.float64],
+    *,
+    outside: Mask,
 ) -> list[dict[str, Any]]:
     """For each dial setting: what the bundle expects and what these rows give.
 
     ``realised`` is (q - q_edge) / (q_best - q_edge) with q_best the curve's maximum on these rows,
-    the dial's own scale; null where that gain is too small to say (under 2 SE).
+    the dial's own scale, on which rows out of scope are the cloud's at both ends; null where that
+    gain is too small to say (under 2 SE). ``cloud_share`` holds those rows.
     """
     calibration = manifest.calibration
     if calibration is None or calibration.flat:
         return []
     exact = scores.astype(np.float64)  # the policy compares in float64 too
-    best = _best_gain(exact, edge_q, cloud_q)
+    best = _best_gain(exact, edge_q, cloud_q, outside)
+    turned = np.where(outside, 0.0, cloud_q - edge_q)
     rows = []
     for dial in DIALS:
         at = round(dial * GRID)
-        to_cloud = exact < calibration.dial.thresholds[at]
-        gain = float(np.where(to_cloud, cloud_q - edge_q, 0.0).mean())
+        to_cloud = outside | (exact < calibration.dial.thresholds[at])
+        gain = float(np.where(to_cloud, turned, 0.0).mean())
         rows.append(
             {
                 "dial": dial,
@@ -163,17 +190,20 @@ def dial_rows(
 
 
 def _best_gain(
-    scores: NDArray[np.float64], edge_q: NDArray[np.float64], cloud_q: NDArray[np.float64]
+    scores: NDArray[np.float64],
+    edge_q: NDArray[np.float64],
+    cloud_q: NDArray[np.float64],
+    outside: Mask,
 ) -> float | None:
     try:
-        held = calibrate(scores, edge_q, cloud_q, "judged rows")
-    except TrainingError:  # a single row
+        held = calibrate(scores, edge_q, cloud_q, "judged rows", outside=outside)
+    except TrainingError:  # a single row, or none in scope
         return None
     return None if held.flat else held.best_quality - held.edge_quality
 
 
 def against_baselines(
-    scores: NDArray[np.float32],
+    scores: NDArray[np.floating],
     fitted: Embedded,
     judged: Embedded,
     edge: str,
@@ -183,8 +213,9 @@ def against_baselines(
 ) -> list[dict[str, Any]]:
     """The router beside random, length and kNN, all fitted and judged on the same rows.
 
-    Each row holds APGR, CPT50, CPT80, and the paired 95 % bootstrap interval of
-    APGR(router) - APGR(baseline), resampling domains and then rows.
+    The router's scores are as it routes, see :func:`as_routed`. Each row holds APGR, CPT50, CPT80,
+    and the paired 95 % bootstrap interval of APGR(router) - APGR(baseline), resampling domains and
+    then rows.
 
     Raises
     ------

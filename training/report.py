@@ -9,6 +9,7 @@ from hybridroute.training.curve import curve_of
 from hybridroute.training.embeddings import frozen_embeddings
 from hybridroute.training.evaluate_pair import Embedded, against_baselines, evaluate_bundle
 from hybridroute.training.metrics import pgr_undefined
+from hybridroute.training.out_of_scope import as_routed, outside_of
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.pair_split import PairSplit
 from hybridroute.training.training_plan import TrainingPlan
@@ -42,7 +43,9 @@ def _embedded(table: OutcomeTable, plan: TrainingPlan) -> Embedded:
 def _baselines(
     bundle: Bundle, plan: TrainingPlan, fitted: Embedded, judged: Embedded
 ) -> list[dict[str, Any]]:
-    scores = bundle.scorer().score(judged.table.texts())
+    scorer, texts = bundle.scorer(), judged.table.texts()
+    outside = outside_of(scorer, texts, bundle.manifest.unknown_token_limit)
+    scores = as_routed(scorer.score(texts), outside)
     edge_q = judged.table.mean_quality(plan.edge)
     if pgr_undefined(curve_of(scores, edge_q, judged.table.mean_quality(plan.cloud))):
         return []  # the report's pgr_undefined says why

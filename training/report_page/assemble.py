@@ -16,6 +16,7 @@ from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.training.bootstrap import resample_weights
 from hybridroute.training.evaluate_pair import Judged, numbers_of, resampled_domains, shift_of
 from hybridroute.training.metric_name import stated_metric
+from hybridroute.training.out_of_scope import as_routed, outside_of
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.report_page.areas import standings
 from hybridroute.training.report_page.at_setting import at_setting, chosen_setting, domain_rows
@@ -98,7 +99,7 @@ def report_of(bundle: Bundle, judged: Judged, wanted: Wanted) -> Report:
     others, notes = _other_routers(bundle.manifest, rows, _fit_rows(judged, kept, wanted))
     routers = (*own, *others)
     at = at_setting(own[0], rows, setting, threshold)
-    numbers = numbers_of(bundle.manifest, rows.table, *models, judged.scores[kept])
+    numbers = numbers_of(bundle.manifest, judged.select(kept))
     return Report(
         hybridroute_version=__version__,
         made=time.strftime("%Y-%m-%d"),
@@ -157,14 +158,19 @@ def _bundle_routers(
     texts = rows.table.texts()
     found = []
     for place, (name, held) in enumerate(bundles):
-        # The judged bundle's scores are at hand; a comparison in float64 is what the policy does.
-        scores = held.scorer(threads=threads).score(texts) if place else judged.scores[kept]
         manifest = held.manifest
+        # The judged bundle's scores are at hand; a comparison in float64 is what the policy does.
+        scores, outside = judged.scores[kept], judged.outside[kept]
+        if place:
+            scorer = held.scorer(threads=threads)
+            scores = scorer.score(texts)
+            outside = outside_of(scorer, texts, manifest.unknown_token_limit)
         found.append(
             Router(
                 name=name,
                 kind="bundle" if place else "this",
-                scores=scores.astype(np.float64),
+                scores=as_routed(scores, outside),
+                outside=outside,
                 labelled_with=stated_metric(manifest.training),
                 probability_at=shift_of(manifest) if manifest.score_kind == "label" else None,
             )

@@ -42,20 +42,22 @@ class Reliability:
 
 
 def reliabilities(routers: Sequence[Router], rows: Rows) -> tuple[Reliability, ...]:
-    """Of every router whose score estimates a label."""
+    """Of every router whose score estimates a label, on the rows that it can read."""
     found = []
     for router in routers:
-        if router.probability_at is None:
+        inside = slice(None) if router.outside is None else ~router.outside
+        scores = router.scores[inside]
+        if router.probability_at is None or not len(scores):
             continue
-        labels = labels_at(rows.table, rows.edge, rows.cloud, router.probability_at)
+        labels = labels_at(rows.table, rows.edge, rows.cloud, router.probability_at)[inside]
         found.append(
             Reliability(
                 name=router.name,
                 t=router.probability_at,
-                ece=ece(router.scores, labels, BINS),
-                brier=brier(router.scores, labels),
+                ece=ece(scores, labels, BINS),
+                brier=brier(scores, labels),
                 brier_of_mean=brier(np.full(len(labels), labels.mean()), labels),
-                bins=bins_of(router.scores, labels, BINS),
+                bins=bins_of(scores, labels, BINS),
             )
         )
     return tuple(found)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hybridroute.edge_runtime.errors import DataError
+from hybridroute.training.out_of_scope import Mask
 from hybridroute.training.outcomes import OutcomeTable
 
 Floats = NDArray[np.float64]
@@ -26,7 +27,9 @@ class Router:
         The bundle that is judged, another one, a baseline, or an end of the scale (random,
         oracle).
     scores : ndarray of float64, shape (n,)
-        High means the edge will do.
+        High means the edge will do. Of a bundle, below all others where a row is out of scope.
+    outside : ndarray of bool, shape (n,), or None
+        Rows out of scope: no score of theirs is ever looked at. None where it reads every row.
     labelled_with : str or None
         The quality function its labels were made from, where that is known.
     probability_at : float or None
@@ -36,6 +39,7 @@ class Router:
     name: str
     kind: RouterKind
     scores: Floats
+    outside: Mask | None = None
     labelled_with: str | None = None
     probability_at: float | None = None
 
