@@ -20,7 +20,9 @@ from hybridroute.pool_policy import PoolPolicy
 from hybridroute.routed_text import prompt_hash
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
 from hybridroute.training.pool.add_arm import NewArm, add_arm
+from hybridroute.training.pool.new_bundle import FITTED_QUALITY
 from hybridroute.training.pool.train import train_pool
+from hybridroute.training.rows_seen import CALIBRATION_HASHES
 
 TEXTS = [f"{EASY} the sea", f"{HARD} the king {HARD}", "music", "a"]
 
@@ -76,6 +78,9 @@ def test_an_arm_is_added_and_the_others_stay_bit_for_bit(
     assert (facts["judged_on"] > 0) is others
     assert "scholar" in pool.source
     assert set(bundle.manifest.training_hashes) < set(fresh.manifest.training_hashes)
+    # The new tables stand on the rows given, and the new arm was not fitted on the earlier ones.
+    assert set(fresh.manifest.training[CALIBRATION_HASHES]) <= set(outcomes.prompt_hashes())
+    assert FITTED_QUALITY not in fresh.manifest.training
     vector = fresh.manifest.golden[0]
     assert fresh.scorer().assess(vector.text).estimates == pytest.approx(vector.estimates)
     assert "| scholar | m |" in (tmp_path / "b" / "README.md").read_text()

@@ -15,7 +15,9 @@ from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.judging.made_bundle import DIALS, NAME, judge_pool
 from hybridroute.training.outcomes import OutcomeTable
+from hybridroute.training.pool.new_bundle import FITTED_QUALITY
 from hybridroute.training.pool.train import train_pool
+from hybridroute.training.rows_seen import CALIBRATION_HASHES
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,32 @@ def test_rows_seen_in_training_are_left_out_and_counted(bundle: Bundle) -> None:
     assert judged.n_seen_in_training == len(bundle.manifest.training_hashes)
     assert judged.found.protocol.judged_rows == 240 + 120 - judged.n_seen_in_training
     assert "left out" in judged.found.protocol.notes[0]
+
+
+def test_rows_that_set_the_tables_are_judged_and_counted(bundle: Bundle) -> None:
+    judged = judge_pool(bundle, OutcomeTable(rows=(*table(240).rows, *unseen(60).rows), source="b"))
+    known = len(bundle.manifest.training[CALIBRATION_HASHES])
+    assert known > 0
+    assert judged.n_seen_in_calibration == judged.to_dict()["n_seen_in_calibration"] == known
+    assert judge_pool(bundle, unseen(60)).n_seen_in_calibration == 0
+
+
+def test_single_arms_are_ranked_on_fitted_rows_or_it_is_said_on_which(bundle: Bundle) -> None:
+    facts = bundle.manifest.training
+    fitted = judge_pool(bundle, unseen(60))
+    assert fitted.arms_ranked_on == "fitted rows"
+    arms = {arm.name: arm.train_quality for arm in fitted.found.arms}
+    assert arms == pytest.approx(facts[FITTED_QUALITY])
+    stored = (FITTED_QUALITY, CALIBRATION_HASHES)
+    bare = {key: held for key, held in facts.items() if key not in stored}
+    earlier = Bundle(bundle.path, replace(bundle.manifest, training=bare))
+    judged = judge_pool(earlier, unseen(60))
+    assert (judged.arms_ranked_on, judged.n_seen_in_calibration) == ("calibration rows", None)
+    assert judged.found.protocol.notes[-1].endswith("on the bundle's calibration rows")
+    pool = bundle.manifest.pool
+    assert pool is not None
+    arms = {arm.name: arm.train_quality for arm in judged.found.arms}
+    assert arms == pytest.approx({arm.name: arm.quality for arm in pool.arms})
 
 
 def test_without_costs_the_bundles_own_are_taken_and_said(bundle: Bundle) -> None:

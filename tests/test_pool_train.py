@@ -15,9 +15,11 @@ from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.errors import ConfigError, DataError, TrainingError
 from hybridroute.training.fit_config import FitConfig
 from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable
+from hybridroute.training.pool.new_bundle import FITTED_QUALITY
 from hybridroute.training.pool.registry import ESTIMATORS
 from hybridroute.training.pool.split import split_pool
 from hybridroute.training.pool.train import PoolPlan, train_pool
+from hybridroute.training.rows_seen import CALIBRATION_HASHES
 
 COSTS = {"poet": 0.001, "prover": 0.002, "sage": 0.02}
 
@@ -99,6 +101,13 @@ def test_the_dial_spends_where_it_helps(encoder: str, tmp_path: Path) -> None:
     assert pool.best_single == "sage"
     assert pool.dearest_usd == pytest.approx(COSTS["sage"], rel=1e-6)
     assert len(bundle.manifest.training_hashes) == report["split"]["rows"]["fit"]
+    facts = bundle.manifest.training
+    assert len(facts[CALIBRATION_HASHES]) == report["split"]["rows"]["calibrate"]
+    assert not set(facts[CALIBRATION_HASHES]) & set(bundle.manifest.training_hashes)
+    assert max(facts[FITTED_QUALITY], key=facts[FITTED_QUALITY].get) == "sage"
+    assert CALIBRATION_HASHES not in report  # hundreds, which nobody would read on a terminal
+    card = (tmp_path / "b" / "README.md").read_text()
+    assert f"and {len(facts[CALIBRATION_HASHES])} of its calibration rows" in card
 
 
 def test_rows_out_of_scope_are_the_best_single_arms_everywhere(

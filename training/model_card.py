@@ -269,12 +269,13 @@ def _limits(manifest: Manifest, facts: Mapping[str, Any]) -> str:
         f"{len(facts['split']['domains']['fit']) or 'unnamed'} domains. Other kinds of queries "
         "may be ordered no better than by chance.\n"
         f"- {len(manifest.training_hashes)} short prompt hashes of its fit and selection rows"
-        f"{_calibration_hashes(facts)} stand in the manifest, so that an evaluation can count what "
-        "it has seen.\n"
+        f"{and_calibration_hashes(facts)} stand in the manifest, so that an evaluation can count "
+        "what it has seen.\n"
     )
 
 
-def _calibration_hashes(facts: Mapping[str, Any]) -> str:
+def and_calibration_hashes(facts: Mapping[str, Any]) -> str:
+    """For a sentence on the hashes in a manifest; nothing where it holds none of these."""
     held = facts.get(CALIBRATION_HASHES)
     return f", and {len(held)} of its calibration rows," if held else ""
 

@@ -40,6 +40,10 @@ def _show(judged: JudgedPool) -> None:
     from hybridroute.training.judging.shown import show
 
     show(judged.found)
+    known = judged.n_seen_in_calibration
+    if known != 0:
+        said = "The bundle does not store which rows" if known is None else f"{known} of these rows"
+        console().print(f"{said} set its tables.", style="yellow", markup=False)
     if not judged.dials:
         return
     table = Table(

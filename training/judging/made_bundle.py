@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.grid import grid_up
+from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.edge_runtime.pool import Pool
 from hybridroute.training.judging.all_runs import Field, Plan, Played
 from hybridroute.training.judging.build_comparison import build_comparison
@@ -23,8 +25,9 @@ from hybridroute.training.judging.records import Records, costs_filled, records_
 from hybridroute.training.judging.tie_breaking import at_choices, choices
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.pool.estimator import EstimateKind
+from hybridroute.training.pool.new_bundle import FITTED_QUALITY
 from hybridroute.training.pool.score_table import ScoreTable
-from hybridroute.training.rows_seen import seen_in_training
+from hybridroute.training.rows_seen import count_seen_in_calibration, seen_in_training
 
 Floats = NDArray[np.float64]
 DIALS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
@@ -49,16 +52,22 @@ class JudgedPool:
     Parameters
     ----------
     found : Comparison
-        The router is its one estimator. Single arms are ranked by the bundle's calibration rows, as
-        the rows to train on are not at hand.
+        The router is its one estimator.
     n_seen_in_training : int
         Rows whose prompt the router was fitted or selected on. They are left out, unless all are.
+    n_seen_in_calibration : int or None
+        Judged rows that set the bundle's tables; None where it does not store them.
+    arms_ranked_on : str
+        ``fitted rows``, or ``calibration rows`` where the bundle holds no means of the former: on
+        these each arm's mean was taken that says which single arm is best.
     dials : tuple of DialRow
         () where the bundle's dial has nothing to turn.
     """
 
     found: Comparison
     n_seen_in_training: int
+    n_seen_in_calibration: int | None
+    arms_ranked_on: str
     dials: tuple[DialRow, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,6 +77,8 @@ class JudgedPool:
         return {
             "n": held.protocol.judged_rows,
             "n_seen_in_training": self.n_seen_in_training,
+            "n_seen_in_calibration": self.n_seen_in_calibration,
+            "arms_ranked_on": self.arms_ranked_on,
             "quality": entry.quality,
             "ci95": list(entry.ci95),
             "dials": [plain(row) for row in self.dials],
@@ -110,18 +121,32 @@ def judge_pool(
         notes.append(f"costs are those that the bundle expects: {records.no_cost}")
         records = replace(records, cost=expected, no_cost=None)
     records = replace(records, duplicates=rows.duplicates, conflicts=rows.conflicts)
-    run = _run(records, pool, expected)
+    ranking, ranked_on = _ranking(bundle.manifest, pool)
+    notes.append(f"single arms are ranked by their mean quality on the bundle's {ranked_on}")
+    run = _run(records, ranking, expected)
     router = _router(bundle, records, run, threads)
     plan = Plan(held_out="given", seeds=1, reference=reference)
     field = Field(played=(router,), notes=tuple(notes))
     return JudgedPool(
         found=build_comparison(records, plan, [run], field, router),
         n_seen_in_training=int(seen.sum()),
+        n_seen_in_calibration=count_seen_in_calibration(bundle.manifest, kept),
+        arms_ranked_on=ranked_on,
         dials=() if pool.flat else _dials(pool, router.estimates[0], run, expected),
     )
 
 
-def _run(records: Records, pool: Pool, expected: Floats) -> Run:
+def _ranking(manifest: Manifest, pool: Pool) -> tuple[Floats, str]:
+    """Each arm's mean quality before these rows were seen, shape (m,), and on which rows it was."""
+    held = manifest.training.get(FITTED_QUALITY)
+    if isinstance(held, Mapping):
+        means = [held.get(arm.name) for arm in pool.arms]
+        if all(isinstance(mean, (int, float)) for mean in means):
+            return np.array(means, dtype=np.float64), "fitted rows"
+    return np.array([arm.quality for arm in pool.arms]), "calibration rows"
+
+
+def _run(records: Records, ranking: Floats, expected: Floats) -> Run:
     every = np.arange(len(records.table), dtype=np.intp)
     none = np.empty(0, dtype=np.intp)
     return Run(
@@ -129,7 +154,7 @@ def _run(records: Records, pool: Pool, expected: Floats) -> Run:
         quality=records.table.quality,
         cost=None if records.cost is None else costs_filled(records.cost, expected),
         expected=None if records.cost is None else expected,
-        train_quality=np.array([arm.quality for arm in pool.arms]),
+        train_quality=ranking,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from hybridroute.edge_runtime.manifest import Manifest
 from hybridroute.edge_runtime.pool import Pool
 from hybridroute.training.card_front import front_matter
-from hybridroute.training.model_card import markdown_table, unread_in_words
+from hybridroute.training.model_card import and_calibration_hashes, markdown_table, unread_in_words
 
 _KINDS = {
     "quality": "an estimate of the mean quality, which can be weighed against a cost",
@@ -114,6 +114,7 @@ def _limits(manifest: Manifest, facts: Mapping[str, Any]) -> str:
         "- The dial is an average over traffic, not a grade for one answer.\n"
         f"- It has learnt from {facts['split']['rows']['fit']} queries. Other kinds of queries may "
         "be ordered no better than by chance.\n"
-        f"- {len(manifest.training_hashes)} short prompt hashes of its fitted rows stand in the "
-        "manifest, so that an evaluation can count what it has seen.\n"
+        f"- {len(manifest.training_hashes)} short prompt hashes of its fitted rows"
+        f"{and_calibration_hashes(facts)} stand in the manifest, so that an evaluation can count "
+        "what it has seen.\n"
     )

@@ -25,8 +25,12 @@ from hybridroute.training.out_of_scope import (
 from hybridroute.training.pool.calibrate import calibrate_pool, costs_alone
 from hybridroute.training.pool.expected_cost import ExpectedCost
 from hybridroute.training.pool.score_table import ScoreTable
+from hybridroute.training.rows_seen import CALIBRATION_HASHES
 
 Floats = NDArray[np.float64]
+
+FITTED_QUALITY = "fitted_quality"
+"""In a pool manifest's training facts: each arm's mean q on the rows the router was fitted on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +39,8 @@ class PoolFacts:
 
     ``models`` names the model of each arm, in the order of the router's columns; ``best_single`` is
     the arm with the largest mean q on the fitted rows, ``calibrated_on`` says what its tables were
-    measured on. ``unjudged`` is why nothing is known of the choices' quality; the tables then hold
+    measured on. ``fitted_quality`` holds each arm's mean q on the fitted rows; None where they are
+    not at hand. ``unjudged`` is why nothing is known of the choices' quality; the tables then hold
     costs alone.
     """
 
@@ -47,6 +52,7 @@ class PoolFacts:
     hashes: Iterable[str]
     training: Mapping[str, Any]
     calibrated_on: str = "calibration rows"
+    fitted_quality: Mapping[str, float] | None = None
     unjudged: str | None = None
 
 
@@ -86,8 +92,16 @@ def pool_manifest(
         pool=_pool(facts, table, estimates, cost, outside),
         golden=tuple(_golden(scorer, text) for text in GOLDEN_TEXTS),
         training_hashes=tuple(sorted(set(facts.hashes))),
-        training=facts.training,
+        training=_training(facts, table),
     )
+
+
+def _training(facts: PoolFacts, table: ScoreTable) -> dict[str, Any]:
+    """The facts, with the calibration rows' hashes; what an earlier router had of both is gone."""
+    held = {key: value for key, value in facts.training.items() if key != FITTED_QUALITY}
+    if facts.fitted_quality is not None:
+        held[FITTED_QUALITY] = dict(facts.fitted_quality)
+    return held | {CALIBRATION_HASHES: sorted(set(table.hashes))}
 
 
 def _pool(

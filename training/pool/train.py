@@ -133,12 +133,13 @@ def _described(plan: PoolPlan, split: PoolSplit, facts: Mapping[str, Any]) -> Po
         max_tokens=plan.config.max_tokens,
         hashes=(*split.fit.hashes, *split.select.hashes),
         training=facts,
+        fitted_quality=dict(zip(split.fit.arms, means.tolist(), strict=True)),
     )
 
 
 def with_pool_report(bundle: Bundle, facts: Mapping[str, Any]) -> Bundle:
     """Write the bundle again with its report and model card; the router itself is unchanged."""
-    manifest = replace(bundle.manifest, training=facts)
+    manifest = replace(bundle.manifest, training={**bundle.manifest.training, **facts})
     files = {name: bundle.read(name) for name in (MODEL, TOKENIZER)}
     card = pool_card(manifest, files).encode("utf-8")
     return Bundle.write(bundle.path, manifest, {**files, CARD: card})
