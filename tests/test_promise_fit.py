@@ -290,11 +290,6 @@ def test_a_relative_limit_needs_one_sign() -> None:
         fit_promise(rows, Limit(max_drop=0.1, kind="relative"))
 
 
-def test_the_search_stops_at_the_first_refusal_from_above() -> None:
-    certified = np.array([[True, False, True, True], [True] * 4, [True, True, True, False]])
-    assert first_refusal(certified).tolist() == [2, 0, 4]
-
-
 def test_the_thresholds_are_those_of_the_bundles_tables_and_stay_so() -> None:
     assert LATTICE.tolist() == [at / GRID for at in range(GRID + 1)]
     with pytest.raises(ValueError, match="read-only"):
