@@ -78,8 +78,10 @@ def judged(setting: Setting, data: Path, *, seeds: int, names: Sequence[str] = N
     """Read, embed and compare; each step is told on stderr."""
     given = from_outcomes(read_outcomes([data / setting.folder]), None, None)
     records = records_of(given.train, given.test, keep_duplicates=setting.duplicates)
-    queries, timer = embedded(records.table.texts, encoder="minilm", max_tokens=MAX_TOKENS)
-    plan = Plan(held_out=setting.held_out, seeds=seeds, average=setting.average, timer=timer)
+    queries, timer, scope = embedded(records.table.texts, encoder="minilm", max_tokens=MAX_TOKENS)
+    plan = Plan(
+        held_out=setting.held_out, seeds=seeds, average=setting.average, timer=timer, scope=scope
+    )
     tuning = FitConfig(max_tokens=MAX_TOKENS, epochs=2, precision=chosen_precision("auto"))
     contenders = contenders_of(names, fine_tuning=tuning)
     return contest(records, queries, contenders, plan, on_step=_told).found
@@ -92,13 +94,17 @@ def _told(text: str) -> None:
 def table_of(found: Comparison) -> str:
     """The comparison in Markdown, published figures in a column of their own."""
     two, cost = found.estimators[0].two_arms is not None, found.protocol.cost_range is not None
-    titles = ["router", "quality [95 %]", "eff. p", "minus best single [95 %]"]
+    served = found.shows_served
+    titles = ["router", "quality [95 %]", *(["as served"] if served else [])]
+    titles += ["eff. p", "minus best single [95 %]"]
     titles += ["APGR [95 %]", "CPT50 / 80"] if two else []
     titles += ["$ / 1,000", "AIQ", "AIQ minus Zero's [95 %]", "CPT50 / 80"] if cost else []
     titles += ["E_p", "fit s", "route ms p50 / p95"]
     lines = [_line(titles), _line(["---"] * len(titles))]
     for entry in (*found.estimators, *found.baselines):
-        cells = [entry.name, _with_interval(entry.quality, entry.ci95), _number(entry.effective_p)]
+        cells = [entry.name, _with_interval(entry.quality, entry.ci95)]
+        cells += [_number(entry.served_quality)] if served else []
+        cells.append(_number(entry.effective_p))
         lead = entry.over_best_single
         cells.append("" if lead is None else _with_interval(lead.difference, lead.ci95, sign=True))
         cells += _two_arms(entry) if two else []
@@ -193,6 +199,8 @@ def main() -> None:
             f"on, {len(found.arms)} arms; winner on select rows: {found.winner}; {taken:.0f} s.\n"
         )
         print(table_of(found))
+        if held.scope_in_words:
+            print(f"\n{held.scope_in_words}")
         if len(found.estimators[0].by_domain) <= 5:
             print(f"\n{domains_of(found)}")
         if found.published:

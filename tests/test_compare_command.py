@@ -117,6 +117,33 @@ def test_from_one_file_an_arm_to_a_bundle_that_is_judged(tmp_path: Path) -> None
     assert json.loads(judged.stdout)["n_seen_in_training"] > 0
 
 
+def test_what_the_devices_tokenizer_cannot_read_is_counted(tmp_path: Path) -> None:
+    encoder = tiny_bert(tmp_path / "encoder")
+    rows = [
+        json.dumps(
+            {
+                "id": str(at),
+                "prompt": f"word {at}" if at % 4 else f"这是什么东西{at}",
+                "arms": {"a": {"quality": at % 2}, "b": {"quality": 1}},
+            }
+        )
+        for at in range(80)
+    ]
+    (tmp_path / "some.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    done = run(
+        *("compare", "--outcomes", "some.jsonl", "--estimators", "random", "--seeds", "5"),
+        *("--encoder", str(encoder), "--max-tokens", "16", "--json"),
+        cwd=tmp_path,
+        HYBRIDROUTE_CACHE=str(tmp_path / "cache"),
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["protocol"]["n_out_of_scope"] == 20
+    assert found["protocol"]["unknown_token_limit"] == 0.3
+    (random,) = found["estimators"]
+    assert random["quality"] < random["served_quality"] < 1.0
+
+
 def test_what_was_found_is_told_where_the_bundle_cannot_be_made(tmp_path: Path) -> None:
     encoder = tiny_bert(tmp_path / "encoder")
     rows = [

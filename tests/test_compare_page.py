@@ -6,9 +6,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pool_case import drawn_scores, queries_of
 
+from benchmarks.peers import table_of
 from hybridroute.training.compare_page.files import write_comparison
 from hybridroute.training.compare_page.page import figures_of, page_of, reading_of
 from hybridroute.training.judging.all_runs import Plan
@@ -17,15 +19,19 @@ from hybridroute.training.judging.contenders import contenders_of
 from hybridroute.training.judging.contest import contest
 from hybridroute.training.judging.records import records_of
 from hybridroute.training.judging.shown import show
+from hybridroute.training.out_of_scope import Scope
+from hybridroute.training.report_page.reading import amount
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
-def compared(*, costs: bool) -> Comparison:
+def compared(*, costs: bool, unread: int | None = None) -> Comparison:
+    """``unread`` of its rows are out of scope; None where nobody knows."""
     table = drawn_scores(200, 3)
     table = replace(table, arms=("small $5", HOSTILE, "_large"))
     records = records_of(table if costs else replace(table, cost_usd=None))
-    plan = Plan(held_out="prompts", seeds=3, resamples=50)
+    scope = None if unread is None else Scope(outside=np.arange(200) < unread, limit=0.3)
+    plan = Plan(held_out="prompts", seeds=3, resamples=50, scope=scope)
     return contest(records, queries_of(records.table), contenders_of(("knn", "random")), plan).found
 
 
@@ -55,6 +61,30 @@ def test_without_costs_there_is_no_cost_figure() -> None:
     figures = figures_of(held)
     assert set(figures) == {"choices", "scaling"}
     assert "state no costs" in page_of(held, figures)
+
+
+def test_what_is_served_has_a_column_where_rows_are_out_of_scope(
+    found: Comparison, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the page, on the terminal, and in what stands in docs/peers.md; nowhere else."""
+    monkeypatch.setenv("COLUMNS", "140")
+    strange = compared(costs=True, unread=60)
+    assert strange.protocol.n_out_of_scope == 60
+    page = page_of(strange, figures_of(strange))
+    said = "60 of the 200 judged rows are out of scope: more than 30% of their tokens"
+    assert said in page
+    knn = strange.row("knn")
+    assert f"<td>{amount(knn.served_quality)}</td>" in page
+    show(strange)
+    text = capsys.readouterr().out
+    assert f"{knn.served_quality:.3f}" in text
+    assert said in text
+    assert f"| {knn.served_quality:.3f} |" in table_of(strange)
+    for plain in (found, compared(costs=True, unread=0)):
+        show(plain)
+        told = (page_of(plain, figures_of(plain)), capsys.readouterr().out, table_of(plain))
+        assert not any("as served" in one or "out of scope" in one for one in told)
+    assert all("as served" in one for one in (page, text, table_of(strange)))
 
 
 def test_the_reading_says_when_nothing_can_be_told(found: Comparison) -> None:

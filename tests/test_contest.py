@@ -16,6 +16,7 @@ from hybridroute.training.judging.comparison import Comparison
 from hybridroute.training.judging.contenders import contenders_of, standing_beside
 from hybridroute.training.judging.contest import contest
 from hybridroute.training.judging.records import records_of
+from hybridroute.training.out_of_scope import Scope
 from hybridroute.training.pool.score_table import ScoreTable
 
 QUICK = ("random", "length", "knn", "ridge")
@@ -132,6 +133,53 @@ def test_a_router_that_is_one_arm_is_compared_with_that_arm() -> None:
     cheap = found.row("random").over_equal_cost_arm
     assert cheap is not None
     assert cheap.difference == pytest.approx(found.row("random").quality - 0.6)
+
+
+def test_what_a_served_bundle_would_reach_stands_beside_the_estimators_own_figures(
+    usual: Comparison,
+) -> None:
+    """A domain out of scope is answered by the best single arm; no other figure changes."""
+    table = drawn_scores(400, 4)
+    unread = np.array([name == "domain0" for name in table.domains])
+    found = compared(table, plan=replace(PLAN, scope=Scope(outside=unread, limit=0.3)))
+    assert (found.protocol.n_out_of_scope, found.protocol.unknown_token_limit) == (
+        unread.sum(),
+        0.3,
+    )
+    share = {name: table.domains.count(name) / 400 for name in set(table.domains)}
+    single = found.row(BEST_SINGLE)
+    for one in (*found.estimators, *found.baselines):
+        held = {**one.by_domain, "domain0": single.by_domain["domain0"]}
+        served = sum(share[name] * quality for name, quality in held.items())
+        assert one.served_quality == pytest.approx(served)
+        before = usual.row(one.name)
+        assert (one.quality, one.ci95, one.ece) == (before.quality, before.ci95, before.ece)
+        assert before.served_quality is None
+    assert single.served_quality == pytest.approx(single.quality)
+    assert found.row("knn").served_quality < found.row("knn").quality - 0.02
+    assert "out of scope" in str(found.protocol.scope_in_words)
+    assert (usual.protocol.n_out_of_scope, usual.protocol.scope_in_words) == (None, None)
+
+
+def test_served_quality_averages_over_domains_where_quality_does() -> None:
+    table = drawn_scores(300, 3)
+    unread = np.array([name == "domain1" for name in table.domains])
+    plan = replace(PLAN, average="domains", scope=Scope(outside=unread, limit=0.3))
+    found = compared(table, plan=plan)
+    for one in found.estimators:
+        held = {**one.by_domain, "domain1": found.row(BEST_SINGLE).by_domain["domain1"]}
+        assert one.served_quality == pytest.approx(sum(held.values()) / 3)
+    readable = Scope(outside=np.zeros(300, dtype=np.bool_), limit=0.3)
+    plain = compared(table, plan=replace(plan, scope=readable))
+    assert plain.protocol.n_out_of_scope == 0
+    assert all(one.served_quality == pytest.approx(one.quality) for one in plain.estimators)
+    assert not plain.shows_served
+
+
+def test_a_scope_of_other_rows_is_refused() -> None:
+    short = Scope(outside=np.zeros(7, dtype=np.bool_), limit=0.3)
+    with pytest.raises(DataError, match="of 7 rows, and there are 150"):
+        compared(drawn_scores(150, 3), plan=replace(PLAN, scope=short))
 
 
 def test_the_winner_is_chosen_by_quality_for_cost_where_costs_differ() -> None:

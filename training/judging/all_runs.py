@@ -17,6 +17,7 @@ from hybridroute.training.judging.one_run import Routed, Run, arm_means, routed
 from hybridroute.training.judging.paired import Average
 from hybridroute.training.judging.records import Records, costs_filled
 from hybridroute.training.judging.setting_search import Contender, Tuned, tuned
+from hybridroute.training.out_of_scope import Scope, standing_in
 from hybridroute.training.pool.estimator import EstimateKind, Estimator, FittedEstimator, Queries
 
 Floats = NDArray[np.float64]
@@ -39,6 +40,8 @@ class Plan:
         A strong model's mean quality on these rows, for V_R.
     timer : callable or None
         p50 and p95 in milliseconds of routing one query with a fitted estimator.
+    scope : Scope or None
+        Which rows of the records a router cannot read; None where there are no texts to read.
     """
 
     held_out: HeldOut
@@ -49,6 +52,7 @@ class Plan:
     resamples: int = 1000
     seed: int = 0
     timer: Timer | None = None
+    scope: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,12 +116,18 @@ def run_of(records: Records, fold: Fold, plan: Plan) -> Run:
     if records.cost is not None:
         expected = records.expected_cost(train).of(records.characters[test])
         cost = costs_filled(records.cost[test], expected)
+    quality = records.table.quality[test]
+    means = arm_means(records, train, over_domains=plan.average == "domains")
+    served_by = None
+    if plan.scope is not None:
+        served_by = standing_in(plan.scope.outside[test], ~np.isnan(quality), means)
     return Run(
         fold=fold,
-        quality=records.table.quality[test],
+        quality=quality,
         cost=cost,
         expected=expected,
-        train_quality=arm_means(records, train, over_domains=plan.average == "domains"),
+        train_quality=means,
+        out_of_scope_arm=served_by,
     )
 
 

@@ -56,6 +56,13 @@ class RowAverager:
     def __call__(self, parts: Sequence[Routed]) -> AveragedRows:
         return averaged_rows(parts, self.folds, self._weights)
 
+    def each_row(self, values: Sequence[Floats]) -> Floats:
+        """What each run says of its judged rows, averaged over the runs; shape (n, ...)."""
+        rows = judged_rows(self.folds)
+        return averaged(
+            values, [np.searchsorted(rows, fold.test) for fold in self.folds], len(rows)
+        )
+
 
 def judged_rows(folds: Sequence[Fold]) -> NDArray[np.intp]:
     """Rows that some run judged, in ascending order."""

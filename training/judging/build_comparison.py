@@ -29,7 +29,7 @@ from hybridroute.training.judging.comparison_row import ComparisonRow, Differenc
 from hybridroute.training.judging.estimate_figures import calibration_of, two_arms_of
 from hybridroute.training.judging.figures import aiq_difference, comparison_row_of, difference_of
 from hybridroute.training.judging.model_scaling import ScalingUp, scaling_up
-from hybridroute.training.judging.one_run import Routed, Run, present_means
+from hybridroute.training.judging.one_run import Routed, Run, present_means, served_quality
 from hybridroute.training.judging.published import published_for
 from hybridroute.training.judging.records import Records
 from hybridroute.training.judging.setting_search import TRIES
@@ -58,7 +58,8 @@ def build_comparison(
     yardstick = yardstick_of(records, plan, runs, average)
     rows = _Judged(records=records, plan=plan, runs=runs, average=average, yardstick=yardstick)
     held = {one.name: average(one.parts) for one in field.played}
-    others = _baselines(rows, winner)
+    parts = _baselines(rows, winner)
+    others = {name: (role, average(one)) for name, (role, one) in parts.items()}
     entries = [_played_row(one, held[one.name], rows) for one in field.played]
     if ZERO in others:
         entries = [
@@ -68,7 +69,11 @@ def build_comparison(
     asked = {one.name for one in field.played if one.competes}
     beside = [one for one in entries if one.name not in asked]
     beside += [
-        comparison_row_of(name, role, one, yardstick) for name, (role, one) in others.items()
+        replace(
+            comparison_row_of(name, role, one, yardstick),
+            served_quality=_served(parts[name][1], rows),
+        )
+        for name, (role, one) in others.items()
     ]
     every = held | {name: one for name, (_, one) in others.items()}
     return Comparison(
@@ -106,7 +111,17 @@ def _played_row(one: Played, held: AveragedRows, rows: _Judged) -> ComparisonRow
         route_ms=None if one.route_ms is None else one.route_ms[0],
         route_ms_p95=None if one.route_ms is None else one.route_ms[1],
         select_value=one.select_value,
+        served_quality=_served(one.parts, rows),
     )
+
+
+def _served(parts: Sequence[Routed], rows: _Judged) -> float | None:
+    """Mean quality where what the router cannot read goes to its out-of-scope arm."""
+    runs = zip(parts, rows.runs, strict=True)
+    held = [quality for part, run in runs if (quality := served_quality(part, run)) is not None]
+    if len(held) < len(rows.runs):
+        return None
+    return rows.yardstick.resamples.mean(rows.average.each_row(held))
 
 
 def _two_arms(one: Played, judged: _Judged) -> TwoArms:
@@ -140,7 +155,7 @@ def _budgets(parts: Sequence[Routed]) -> list[float]:
     return [float(part.cost.mean()) for part in parts if part.cost is not None]
 
 
-def _baselines(rows: _Judged, winner: Played) -> Mapping[str, tuple[Role, AveragedRows]]:
+def _baselines(rows: _Judged, winner: Played) -> Mapping[str, tuple[Role, list[Routed]]]:
     """Those that need no estimator; Zero and the one arm cost what the winner costs."""
     ways: dict[str, tuple[Role, Callable[[Run], Routed]]] = {
         "chance": ("baseline", chance),
@@ -151,15 +166,13 @@ def _baselines(rows: _Judged, winner: Played) -> Mapping[str, tuple[Role, Averag
     trained = all(len(run.fold.train) for run in rows.runs)
     if trained and None not in rows.records.table.domains:
         ways["best per domain"] = ("baseline", lambda run: best_per_domain(run, rows.records))
-    runs, average = rows.runs, rows.average
-    found = {
-        name: (role, average([way(run) for run in runs])) for name, (role, way) in ways.items()
-    }
+    runs = rows.runs
+    found = {name: (role, [way(run) for run in runs]) for name, (role, way) in ways.items()}
     budgets = _budgets(winner.parts)
     if len(budgets) == len(runs):
         spent = list(zip(runs, budgets, strict=True))
-        found[EQUAL_COST] = "baseline", average([arm_at_cost(run, most) for run, most in spent])
-        found[ZERO] = "baseline", average([zero_router(run, most) for run, most in spent])
+        found[EQUAL_COST] = "baseline", [arm_at_cost(run, most) for run, most in spent]
+        found[ZERO] = "baseline", [zero_router(run, most) for run, most in spent]
     return found
 
 
@@ -219,7 +232,7 @@ def _finite(value: float) -> float | None:
 def _protocol(judged: _Judged, notes: Sequence[str]) -> Protocol:
     records, plan, runs, yardstick = judged.records, judged.plan, judged.runs, judged.yardstick
     rows = judged_rows(judged.average.folds)
-    whole = ~np.isnan(records.table.quality[rows]).any(axis=1)
+    whole, scope = ~np.isnan(records.table.quality[rows]).any(axis=1), plan.scope
     return Protocol(
         source=records.table.source,
         held_out=plan.held_out,
@@ -239,4 +252,6 @@ def _protocol(judged: _Judged, notes: Sequence[str]) -> Protocol:
         cpt_undefined=yardstick.cpt_undefined,
         scaling_rows=int(whole.sum()),
         notes=tuple(notes),
+        n_out_of_scope=None if scope is None else int(scope.outside[rows].sum()),
+        unknown_token_limit=None if scope is None else scope.limit,
     )

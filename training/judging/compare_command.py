@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hybridroute.training.judging.contest import Contest
     from hybridroute.training.judging.reading import Given
     from hybridroute.training.judging.records import Records
+    from hybridroute.training.out_of_scope import Scope
     from hybridroute.training.outcomes import OutcomeTable
     from hybridroute.training.pool.estimator import Queries
 
@@ -139,7 +140,7 @@ def compare(
     records = records_of(
         given.train, given.test, prices=prices or None, keep_duplicates=keep_duplicates
     )
-    queries, timer = _embedded(given, records, encoder, max_tokens)
+    queries, timer, scope = _embedded(given, records, encoder, max_tokens)
     plan = Plan(
         held_out="given" if records.test is not None else hold_out.value,
         seeds=seeds,
@@ -147,6 +148,7 @@ def compare(
         objective=objective_of(objective),
         reference=finite(reference),
         timer=timer,
+        scope=scope,
     )
     ended = contest(
         records, queries, contenders, plan, standing=standing_beside(names), on_step=progress
@@ -195,12 +197,12 @@ def _given(
 
 def _embedded(
     given: Given, records: Records, encoder: str, max_tokens: int
-) -> tuple[Queries, Timer | None]:
-    """What estimators see, and the timer where there is a graph to time."""
+) -> tuple[Queries, Timer | None, Scope | None]:
+    """What estimators see; the timer where there is a graph to time, and what it cannot read."""
     from hybridroute.training.judging.embedded import embedded, from_states
 
     if given.states is not None:
-        return from_states(given.states, records), None
+        return from_states(given.states, records), None, None
     from hybridroute.training.torch_setup import quiet_transformers
 
     quiet_transformers()

@@ -47,6 +47,10 @@ class Protocol:
     cost_range : (float, float) or None
         US dollars a query: mean cost of the cheapest and of the dearest arm; AIQ's range.
     cpt_undefined : str or None
+    n_out_of_scope : int or None
+        Judged rows that a router cannot read; None where that is not known.
+    unknown_token_limit : float or None
+        The share of unknown tokens above which a row is out of scope.
     """
 
     source: str
@@ -67,6 +71,27 @@ class Protocol:
     cpt_undefined: str | None
     scaling_rows: int
     notes: tuple[str, ...]
+    n_out_of_scope: int | None = None
+    unknown_token_limit: float | None = None
+
+    @property
+    def scope_in_words(self) -> str | None:
+        """What rows out of scope do to the figures; None where there are none."""
+        if not self.n_out_of_scope or self.unknown_token_limit is None:
+            return None
+        head = (
+            f"{self.n_out_of_scope:,} of the {self.judged_rows:,} judged rows are out of scope: "
+            f"more than {self.unknown_token_limit:.0%} of their tokens are unknown to the router."
+        )
+        if not self.train_rows:
+            return (
+                f"{head} They count as the best single arm's, which answers them as the bundle is "
+                "served; ECE and Brier leave them out."
+            )
+        return (
+            f"{head} A bundle sends them to the best single arm unread; 'as served' is mean "
+            "quality then. All other figures are of the estimators, which judge those rows, too."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +106,11 @@ class Comparison:
     differences: tuple[Difference, ...]
     scaling_up: ScalingUp | None
     published: tuple[Published, ...]
+
+    @property
+    def shows_served(self) -> bool:
+        """Whether what is served is another thing than what is judged."""
+        return bool(self.protocol.n_out_of_scope and self.protocol.train_rows)
 
     def row(self, name: str) -> ComparisonRow:
         """The row of this name."""

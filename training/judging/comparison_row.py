@@ -81,6 +81,9 @@ class ComparisonRow:
     quality, ci95
         Mu_o: mean quality of the arms it called, and its interval.
     quality_by_run : tuple of float
+    served_quality : float or None
+        Mean quality of a bundle of it as it is served: what the router cannot read, its
+        out-of-scope arm answers. None where nobody can say what that is.
     effective_p, effective_p_ci95
         None where the oracle gains nothing over chance.
     cost : float or None
@@ -146,6 +149,7 @@ class ComparisonRow:
     route_ms: float | None = None
     route_ms_p95: float | None = None
     select_value: float | None = None
+    served_quality: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON object; every number finite or null."""

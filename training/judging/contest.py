@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hybridroute.edge_runtime.errors import ConfigError
+from hybridroute.edge_runtime.errors import ConfigError, DataError
 from hybridroute.training.judging.all_runs import Plan, Played, played, run_of
 from hybridroute.training.judging.build_comparison import build_comparison
 from hybridroute.training.judging.comparison import Comparison
@@ -48,11 +48,16 @@ def contest(
     ConfigError
         If two contenders have one name, or none can be fitted.
     DataError
-        If the rows cannot be cut into parts, or averaged over domains they lack.
+        If the rows cannot be cut into parts, or averaged over domains they lack, or ``plan.scope``
+        is of other rows.
     """
     names = [one.name for one in (*contenders, *standing)]
     if not contenders or len(set(names)) != len(names):
         raise ConfigError(f"the estimators are {names}; give one or more different ones")
+    if plan.scope is not None and len(plan.scope.outside) != len(records.table):
+        raise DataError(
+            f"the scope is of {len(plan.scope.outside)} rows, and there are {len(records.table)}"
+        )
     folds = folds_of(records.table, held_out=plan.held_out, seeds=plan.seeds, test=records.test)
     runs = [run_of(records, fold, plan) for fold in folds]
     field = played(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridroute.training.judging.tie_breaking import at_choices, choices
+from hybridroute.training.out_of_scope import answered
 from hybridroute.training.pool.estimator import EstimateKind
 from hybridroute.training.pool.hull import Hull, hull_of
 
@@ -36,6 +37,7 @@ def sweep(
     quality: Floats,
     cost: Floats,
     seed: int,
+    fixed: NDArray[np.intp] | None = None,
 ) -> Sweep:
     """Route n rows at every weight.
 
@@ -47,12 +49,14 @@ def sweep(
     kind : str
         Of the estimates. ``ordinal`` ones cannot be weighed against money: they give the two
         ends, the estimates' choice and the cheapest arm.
+    fixed : ndarray of int, shape (n,), or None
+        The arm that answers a row whatever the weight, ``ROUTER_DECIDES`` for the others.
     """
     present = ~np.isnan(quality)
     weights = [0.0, *_weights(estimates, expected)] if kind != "ordinal" else [0.0]
     ways = [estimates - weight * expected for weight in weights]
     ways.append(-expected)
-    chosen = [choices(values, present, seed=seed) for values in ways]
+    chosen = [answered(choices(values, present, seed=seed), fixed) for values in ways]
     return Sweep(
         quality=np.stack([at_choices(quality, at) for at in chosen], axis=1),
         cost=np.stack([at_choices(cost, at) for at in chosen], axis=1),

@@ -13,13 +13,18 @@ from hybridroute.edge_runtime.tokenizer import RouterTokenizer
 from hybridroute.training.judging.all_runs import Timer
 from hybridroute.training.judging.latency import device_timer
 from hybridroute.training.judging.records import Records
+from hybridroute.training.out_of_scope import Scope
 from hybridroute.training.pool.estimator import Queries
 
 KEPT = "states"
 
 
-def embedded(texts: Sequence[str], *, encoder: str, max_tokens: int) -> tuple[Queries, Timer]:
+def embedded(
+    texts: Sequence[str], *, encoder: str, max_tokens: int
+) -> tuple[Queries, Timer, Scope]:
     """Embed n texts with the graph of the device, and make the timer that routes some of them.
+
+    Which texts are out of scope, the tokenizer of the device says.
 
     Raises
     ------
@@ -31,7 +36,7 @@ def embedded(texts: Sequence[str], *, encoder: str, max_tokens: int) -> tuple[Qu
     held = frozen_encoder(encoder, max_tokens=max_tokens)
     queries = held.embedder(cache=cache_folder() / KEPT).queries(texts)
     tokenizer = RouterTokenizer.from_bytes(held.tokenizer.encode(), max_tokens=max_tokens)
-    return queries, device_timer(held.graph, tokenizer, texts)
+    return queries, device_timer(held.graph, tokenizer, texts), Scope.of(tokenizer, texts)
 
 
 def from_states(

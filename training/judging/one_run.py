@@ -11,6 +11,7 @@ from hybridroute.training.judging.cost_curve import Sweep, sweep
 from hybridroute.training.judging.folds import Fold
 from hybridroute.training.judging.records import Records
 from hybridroute.training.judging.tie_breaking import at_choices, choices
+from hybridroute.training.out_of_scope import ROUTER_DECIDES, answered
 from hybridroute.training.pool.estimator import EstimateKind
 
 Floats = NDArray[np.float64]
@@ -30,6 +31,9 @@ class Run:
     train_quality : ndarray, shape (m,)
         Mean quality of each arm on the rows to train on, by which the best single arm is chosen:
         over rows, or over domains where those are averaged.
+    out_of_scope_arm : ndarray of int, shape (n,), or None
+        The arm that answers each judged row as it is served, where the router cannot read it, and
+        ``ROUTER_DECIDES`` where it can; None where nobody can say what it can read.
     """
 
     fold: Fold
@@ -37,6 +41,7 @@ class Run:
     cost: Floats | None
     expected: Floats | None
     train_quality: Floats
+    out_of_scope_arm: NDArray[np.intp] | None = None
 
     @property
     def present(self) -> NDArray[np.bool_]:
@@ -65,10 +70,15 @@ class Routed:
     swept: Sweep | None = None
 
 
-def routed(values: Floats, run: Run, *, kind: EstimateKind | None = None) -> Routed:
-    """Call the arm of the largest value in each row; ``kind`` adds what other weights give."""
-    seed = run.fold.seed
-    chosen = choices(values, run.present, seed=seed)
+def routed(
+    values: Floats, run: Run, *, kind: EstimateKind | None = None, as_served: bool = False
+) -> Routed:
+    """Call the arm of the largest value in each row; ``kind`` adds what other weights give.
+
+    ``as_served``: rows that the router cannot read go to their out-of-scope arm at every weight.
+    """
+    seed, fixed = run.fold.seed, run.out_of_scope_arm if as_served else None
+    chosen = answered(choices(values, run.present, seed=seed), fixed)
     swept = None
     if kind is not None and run.cost is not None and run.expected is not None:
         swept = sweep(
@@ -78,6 +88,7 @@ def routed(values: Floats, run: Run, *, kind: EstimateKind | None = None) -> Rou
             quality=run.quality,
             cost=run.cost,
             seed=seed,
+            fixed=fixed,
         )
     return Routed(
         quality=at_choices(run.quality, chosen),
@@ -85,6 +96,19 @@ def routed(values: Floats, run: Run, *, kind: EstimateKind | None = None) -> Rou
         shares=np.bincount(chosen, minlength=values.shape[1]) / len(chosen),
         swept=swept,
     )
+
+
+def served_quality(part: Routed, run: Run) -> Floats | None:
+    """Of each judged row once a bundle serves it, shape (n,).
+
+    Its out-of-scope arm answers what the router cannot read. None where nobody can say what that
+    is.
+    """
+    fixed = run.out_of_scope_arm
+    if fixed is None:
+        return None
+    outside = fixed != ROUTER_DECIDES
+    return np.where(outside, at_choices(run.quality, np.where(outside, fixed, 0)), part.quality)
 
 
 def always(ranking: Floats, run: Run) -> Routed:

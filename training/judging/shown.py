@@ -16,11 +16,15 @@ _OBJECTIVES: Final = {"aiq": "quality for cost (AIQ)", "quality": "mean quality"
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A title, and a row's text below it; one without any is left out."""
+    """A title, and a row's text below it; one without any is left out.
+
+    ``only_served``: where rows are out of scope, so that what is served differs.
+    """
 
     title: str
     cell: Callable[[ComparisonRow], str]
     only_wide: bool = False
+    only_served: bool = False
 
 
 def number(value: float | None, *, places: int = 3) -> str:
@@ -55,6 +59,7 @@ def percent(value: float | None) -> str:
 _COLUMNS: Final = (
     _Column("", lambda one: one.name),
     _Column("quality", lambda one: number(one.quality)),
+    _Column("as served", lambda one: number(one.served_quality), only_served=True),
     _Column("95 %", lambda one: f"{number(one.ci95[0])} {number(one.ci95[1])}", only_wide=True),
     _Column("eff. p", lambda one: number(one.effective_p)),
     _Column("- best single", lambda one: lead(one.over_best_single)),
@@ -81,6 +86,7 @@ def show(found: Comparison, notes: tuple[str, ...] = ()) -> None:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1 if wide else 0))
     entries = (*found.estimators, *found.baselines)
     columns = [one for one in _COLUMNS if wide or not one.only_wide]
+    columns = [one for one in columns if found.shows_served or not one.only_served]
     columns = [one for one in columns if any(one.cell(entry) for entry in entries)]
     for one in columns:
         side: Literal["left", "right"] = "left" if one is _COLUMNS[0] else "right"
@@ -97,6 +103,7 @@ def show(found: Comparison, notes: tuple[str, ...] = ()) -> None:
             f"AIQ: over {low:.3g} to {high:.3g} USD a query; - Zero: minus that of the blind mix."
         )
     lines += [f"No cost: {held.no_cost}."] if held.no_cost else []
+    lines += [held.scope_in_words] if held.scope_in_words else []
     for line in (*lines, *notes, *held.notes):
         shown.print(line, markup=False, soft_wrap=True)
     _show_published(found)
