@@ -6,15 +6,18 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_run import run
 from test_pool_train import COSTS, plan, table
 from tiny_encoder import tiny_bert
+from tiny_pool import write_tiny_pool
 
 from hybridroute.edge_runtime.bundle import Bundle
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.training.judging.made_bundle import DIALS, NAME, judge_pool
-from hybridroute.training.outcomes import OutcomeTable
+from hybridroute.training.metrics import evaluate_scores
+from hybridroute.training.outcomes import ArmOutcome, Outcome, OutcomeTable, joined
 from hybridroute.training.pool.new_bundle import FITTED_QUALITY
 from hybridroute.training.pool.train import train_pool
 from hybridroute.training.rows_seen import CALIBRATION_HASHES
@@ -110,6 +113,83 @@ def test_an_arm_that_the_outcomes_lack_is_named(bundle: Bundle) -> None:
         judge_pool(bundle, OutcomeTable(rows=tuple(rows), source="short"))
 
 
+POOL = {"tiny": "tiny-1", "mid": "mid-1", "big": "big-1"}
+WORDS = {"greet": (4.0, 2.0, 0.0), "prove": (0.0, 2.0, 4.0), "[UNK]": (9.0, 0.0, 0.0)}
+"""Of what it cannot read, this router would always ask the cheapest arm."""
+
+
+def rows_of(texts: list[str], quality: list[dict[str, float]]) -> OutcomeTable:
+    rows = [
+        Outcome(
+            id=text,
+            prompt=text,
+            arms={name: ArmOutcome(quality=(held,)) for name, held in one.items()},
+        )
+        for text, one in zip(texts, quality, strict=True)
+    ]
+    return OutcomeTable(rows=tuple(rows), source="made up")
+
+
+def readable(n: int, arms: tuple[str, ...] = tuple(POOL)) -> OutcomeTable:
+    """The cheapest arm greets, the dearest proves; half of each row's arms are right."""
+    texts = [f"{'prove' if at % 2 else 'greet'} {at}" for at in range(n)]
+    right = [arms[-1] if at % 2 else arms[0] for at in range(n)]
+    return rows_of(texts, [{name: float(name == good) for name in arms} for good in right])
+
+
+def strange(n: int, **quality: float) -> OutcomeTable:
+    return rows_of([f"这是什么东西{at}" for at in range(n)], [quality] * n)
+
+
+def test_rows_out_of_scope_are_the_best_single_arms_as_they_are_served(tmp_path: Path) -> None:
+    made = write_tiny_pool(tmp_path / "b", POOL, WORDS)
+    alone = judge_pool(made, readable(40))
+    assert alone.to_dict()["n_out_of_scope"] == 0
+    assert alone.found.row(NAME).quality == pytest.approx(1.0)
+    unread = strange(20, tiny=1.0, mid=0.5, big=0.0)
+    judged = judge_pool(made, joined((readable(40), unread)))
+    found = judged.to_dict()
+    assert (found["n"], found["n_out_of_scope"]) == (60, 20)
+    entry = judged.found.row(NAME)
+    assert entry.quality == pytest.approx(40 / 60)
+    assert entry.served_quality == pytest.approx(entry.quality)
+    assert entry.choices == pytest.approx({"tiny": 20 / 60, "mid": 0.0, "big": 40 / 60})
+    assert (entry.ece, entry.brier) == (alone.found.row(NAME).ece, alone.found.row(NAME).brier)
+    for row in judged.dials:
+        assert row.usd >= 20 / 60 * 0.002 - 1e-12
+    assert entry.savings is not None
+    assert "best single arm's" in str(judged.found.protocol.scope_in_words)
+    assert not judged.found.shows_served
+
+
+def test_where_the_best_single_arm_has_no_outcome_the_next_answers(tmp_path: Path) -> None:
+    made = write_tiny_pool(tmp_path / "b", POOL, WORDS)
+    judged = judge_pool(made, joined((readable(40), strange(20, tiny=1.0))))
+    assert judged.found.row(NAME).choices["tiny"] == pytest.approx(40 / 60)
+
+
+def test_of_rows_out_of_scope_alone_the_router_is_its_best_single_arm(tmp_path: Path) -> None:
+    made = write_tiny_pool(tmp_path / "b", POOL, WORDS)
+    judged = judge_pool(made, strange(20, tiny=1.0, mid=0.5, big=0.25))
+    entry = judged.found.row(NAME)
+    assert entry.quality == pytest.approx(0.25)
+    assert (entry.ece, entry.brier) == (None, None)
+    assert {row.quality for row in judged.dials} == {0.25}
+
+
+def test_two_arms_of_a_pool_send_them_to_that_arm_at_every_threshold(tmp_path: Path) -> None:
+    two = {"tiny": "tiny-1", "big": "big-1"}
+    words = {word: (row[0], row[2]) for word, row in WORDS.items()}
+    made = write_tiny_pool(tmp_path / "b", two, words)
+    table = joined((readable(40, ("tiny", "big")), strange(40, tiny=0.0, big=1.0)))
+    held = judge_pool(made, table).found.row(NAME).two_arms
+    assert held is not None
+    assert (held.edge, held.cloud) == ("tiny", "big")
+    score = np.repeat([0.0, 1.0, -1.0], [20, 20, 40])
+    edge, cloud = np.repeat([0.0, 1.0, 0.0], [20, 20, 40]), np.repeat([1.0, 0.0, 1.0], [20, 20, 40])
+    assert held.apgr == pytest.approx(evaluate_scores(score, edge, cloud).apgr)
+
+
 def test_the_command(bundle: Bundle, tmp_path: Path) -> None:
     lines = [
         json.dumps(
@@ -124,17 +204,20 @@ def test_the_command(bundle: Bundle, tmp_path: Path) -> None:
         )
         for row in unseen(60).rows
     ]
+    strange_row = json.loads(lines[0]) | {"id": "strange", "prompt": "这是什么东西"}
+    lines.append(json.dumps(strange_row))
     (tmp_path / "new.jsonl").write_text("\n".join(lines))
     given = ("evaluate", "--bundle", str(bundle.path), "--outcomes", "new.jsonl")
     done = run(*given, "--report", "out", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["n"] == 60
+    assert (found["n"], found["n_out_of_scope"]) == (61, 1)
     assert found["estimators"][0]["name"] == NAME
     assert (tmp_path / "out" / "compare.html").is_file()
     shown = run(*given, cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert "dial asked" in shown.stdout
+    assert "1 of the 61 judged rows are out of scope" in " ".join(shown.stdout.split())
     wrong = run(*given, "--edge", "poet", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "leave it out" in " ".join(wrong.stderr.split())

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from pool_fakes import weight_table
-from tiny_bundle import tiny_tokenizer
+from tiny_bundle import SPECIAL, tiny_tokenizer
 
 from hybridroute.edge_runtime.bundle import CARD, MODEL, TOKENIZER, Bundle
 from hybridroute.edge_runtime.manifest import CalibratedArm, GoldenVector, Manifest
@@ -56,12 +56,13 @@ def write_tiny_pool(
 ) -> Bundle:
     """Write a bundle that routes among ``models`` (name -> model), the cheapest first.
 
-    ``words`` gives a word its weight for each arm; all other tokens weigh nothing.
+    ``words`` gives a word, or ``[UNK]``, its weight for each arm; all other tokens weigh nothing.
     """
-    tokenizer = tiny_tokenizer([word.lower() for word in words])
+    held = {word if word in SPECIAL else word.lower(): row for word, row in words.items()}
+    tokenizer = tiny_tokenizer(list(held))
     weights = np.zeros((tokenizer.get_vocab_size(), len(models)))
-    for word, row in words.items():
-        weights[tokenizer.token_to_id(word.lower())] = row
+    for word, row in held.items():
+        weights[tokenizer.token_to_id(word)] = row
     usd = costs or [0.001 * place for place in range(len(models))]
     arms = tuple(
         PoolArm(name=name, model=model, quality=0.5, base_usd=cost, usd_per_character=0.0)

@@ -71,6 +71,9 @@ class Played:
         With the settings chosen most often, not fitted; None for a router made before.
     competes : bool
         Whether it may win.
+    as_served : bool
+        Whether its figures are those of a bundle, whose out-of-scope arm answers what the router
+        cannot read; else they are of the estimates alone.
     """
 
     name: str
@@ -84,6 +87,7 @@ class Played:
     tune_s: float | None = None
     route_ms: tuple[float, float] | None = None
     competes: bool = True
+    as_served: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

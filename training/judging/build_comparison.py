@@ -34,6 +34,7 @@ from hybridroute.training.judging.published import published_for
 from hybridroute.training.judging.records import Records
 from hybridroute.training.judging.setting_search import TRIES
 from hybridroute.training.judging.yardstick import Yardstick, yardstick_of
+from hybridroute.training.out_of_scope import ROUTER_DECIDES
 
 Floats = NDArray[np.float64]
 BEST_SINGLE, EQUAL_COST, ZERO = "best single", "one arm at equal cost", "Zero"
@@ -95,7 +96,7 @@ def _ranked(entries: Iterable[ComparisonRow]) -> tuple[ComparisonRow, ...]:
 def _played_row(one: Played, held: AveragedRows, rows: _Judged) -> ComparisonRow:
     known = None
     if one.kind == "quality":
-        known = calibration_of(one.estimates, [run.quality for run in rows.runs])
+        known = calibration_of(one.estimates, [_estimated(one, run) for run in rows.runs])
     entry = comparison_row_of(
         one.name, "estimator" if one.competes else "baseline", held, rows.yardstick
     )
@@ -113,6 +114,13 @@ def _played_row(one: Played, held: AveragedRows, rows: _Judged) -> ComparisonRow
         select_value=one.select_value,
         served_quality=_served(one.parts, rows),
     )
+
+
+def _estimated(one: Played, run: Run) -> Floats:
+    """Outcomes that estimates are held to, (n, m), NaN where none is: not what nothing looks at."""
+    if not one.as_served or run.out_of_scope_arm is None:
+        return run.quality
+    return np.where((run.out_of_scope_arm == ROUTER_DECIDES)[:, None], run.quality, np.nan)
 
 
 def _served(parts: Sequence[Routed], rows: _Judged) -> float | None:
@@ -135,9 +143,7 @@ def _two_arms(one: Played, judged: _Judged) -> TwoArms:
     first = judged.runs[:1] if plan.held_out == "given" else judged.runs
     rows = judged_rows([run.fold for run in first])
     places = [np.searchsorted(rows, run.fold.test) for run in first]
-    gaps = [
-        held[:, edge].astype(np.float64) - held[:, 1 - edge] for held in one.estimates[: len(first)]
-    ]
+    gaps = [_gap(one, at, run, edge) for at, run in enumerate(first)]
     domains = None
     if plan.held_out == "domains":
         domains = [table.domains[row] for row in rows]
@@ -148,6 +154,21 @@ def _two_arms(one: Played, judged: _Judged) -> TwoArms:
         domains=domains,
         seed=plan.seed,
     )
+
+
+def _gap(one: Played, at: int, run: Run, edge: int) -> Floats:
+    """Of two arms: the edge's estimate minus the other's, (n,), in the run at this place.
+
+    As it is served, a row out of scope comes before all others, or after them: no threshold moves
+    it.
+    """
+    held = one.estimates[at].astype(np.float64)
+    gap = held[:, edge] - held[:, 1 - edge]
+    fixed = run.out_of_scope_arm
+    if not one.as_served or fixed is None:
+        return gap
+    ends = np.where(fixed == edge, gap.max() + 1.0, gap.min() - 1.0)
+    return np.where(fixed == ROUTER_DECIDES, gap, ends)
 
 
 def _budgets(parts: Sequence[Routed]) -> list[float]:

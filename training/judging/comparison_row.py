@@ -110,7 +110,8 @@ class ComparisonRow:
     aiq_over_zero : Difference or None
         Over RouterBench's Zero router, the hull of the single arms.
     ece, brier : float or None
-        Of estimates of kind ``quality``, cut to [0, 1], where every outcome is in [0, 1].
+        Of estimates of kind ``quality``, cut to [0, 1], where every outcome is in [0, 1]; of a
+        bundle, on the rows that its router can read.
     fit_s, tune_s : float or None
         Median seconds of the last fit, and of choosing the setting.
     route_ms, route_ms_p95 : float or None

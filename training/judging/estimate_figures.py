@@ -27,7 +27,7 @@ class Calibration:
 def calibration_of(
     estimates: Sequence[NDArray[np.float32]], quality: Sequence[Floats]
 ) -> Calibration | None:
-    """Over every present cell of all runs; None unless each outcome is in [0, 1].
+    """Over every present cell of all runs; None without any, or unless each outcome is in [0, 1].
 
     An outcome between 0 and 1, such as a pass rate, is the mean of ones that are 0 or 1. Estimates
     are cut to [0, 1] first: a linear model may leave it.
@@ -38,7 +38,7 @@ def calibration_of(
     ]
     guessed = np.concatenate([one for one, _ in pairs])
     labels = np.concatenate([other for _, other in pairs])
-    if labels.min() < 0.0 or labels.max() > 1.0:
+    if not len(labels) or labels.min() < 0.0 or labels.max() > 1.0:
         return None
     return Calibration(ece=ece(guessed, labels), brier=brier(guessed, labels))
 

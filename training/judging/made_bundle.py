@@ -1,4 +1,7 @@
-"""A pool's bundle, made before, judged on outcomes by the figures of a comparison."""
+"""A pool's bundle, made before, judged on outcomes by the figures of a comparison.
+
+It is judged as it is served: rows that its router cannot read are its best single arm's.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from hybridroute.edge_runtime.chat import plain
 from hybridroute.edge_runtime.errors import DataError
 from hybridroute.edge_runtime.grid import grid_up
 from hybridroute.edge_runtime.manifest import Manifest
+from hybridroute.edge_runtime.onnx_scorer import OnnxScorer
 from hybridroute.edge_runtime.pool import Pool
 from hybridroute.training.judging.all_runs import Field, Plan, Played
 from hybridroute.training.judging.build_comparison import build_comparison
@@ -23,6 +27,7 @@ from hybridroute.training.judging.latency import timed
 from hybridroute.training.judging.one_run import Run, routed
 from hybridroute.training.judging.records import Records, costs_filled, records_of
 from hybridroute.training.judging.tie_breaking import at_choices, choices
+from hybridroute.training.out_of_scope import Scope, answered, out_of_scope_ranking, standing_in
 from hybridroute.training.outcomes import OutcomeTable
 from hybridroute.training.pool.estimator import EstimateKind
 from hybridroute.training.pool.new_bundle import FITTED_QUALITY
@@ -76,6 +81,7 @@ class JudgedPool:
         entry = held.row(NAME)
         return {
             "n": held.protocol.judged_rows,
+            "n_out_of_scope": held.protocol.n_out_of_scope,
             "n_seen_in_training": self.n_seen_in_training,
             "n_seen_in_calibration": self.n_seen_in_calibration,
             "arms_ranked_on": self.arms_ranked_on,
@@ -123,9 +129,11 @@ def judge_pool(
     records = replace(records, duplicates=rows.duplicates, conflicts=rows.conflicts)
     ranking, ranked_on = _ranking(bundle.manifest, pool)
     notes.append(f"single arms are ranked by their mean quality on the bundle's {ranked_on}")
-    run = _run(records, ranking, expected)
-    router = _router(bundle, records, run, threads)
-    plan = Plan(held_out="given", seeds=1, reference=reference)
+    scorer, limit = bundle.scorer(threads=threads), bundle.manifest.unknown_token_limit
+    scope = Scope.of(scorer, records.table.texts, limit=limit)
+    run = _run(records, ranking, expected, served_by=_served_by(scope, records, pool))
+    router = _router(bundle, scorer, records, run)
+    plan = Plan(held_out="given", seeds=1, reference=reference, scope=scope)
     field = Field(played=(router,), notes=tuple(notes))
     return JudgedPool(
         found=build_comparison(records, plan, [run], field, router),
@@ -146,7 +154,14 @@ def _ranking(manifest: Manifest, pool: Pool) -> tuple[Floats, str]:
     return np.array([arm.quality for arm in pool.arms]), "calibration rows"
 
 
-def _run(records: Records, ranking: Floats, expected: Floats) -> Run:
+def _served_by(scope: Scope, records: Records, pool: Pool) -> NDArray[np.intp]:
+    present = ~np.isnan(records.table.quality)
+    return standing_in(scope.outside, present, out_of_scope_ranking(pool))
+
+
+def _run(
+    records: Records, ranking: Floats, expected: Floats, *, served_by: NDArray[np.intp]
+) -> Run:
     every = np.arange(len(records.table), dtype=np.intp)
     none = np.empty(0, dtype=np.intp)
     return Run(
@@ -155,19 +170,20 @@ def _run(records: Records, ranking: Floats, expected: Floats) -> Run:
         cost=None if records.cost is None else costs_filled(records.cost, expected),
         expected=None if records.cost is None else expected,
         train_quality=ranking,
+        out_of_scope_arm=served_by,
     )
 
 
-def _router(bundle: Bundle, records: Records, run: Run, threads: int) -> Played:
-    scorer = bundle.scorer(threads=threads)
+def _router(bundle: Bundle, scorer: OnnxScorer, records: Records, run: Run) -> Played:
     mean = scorer.estimate(records.table.texts)[0].astype(np.float64)
     kind = cast("EstimateKind", bundle.manifest.score_kind)  # the manifest has checked it
     return Played(
         name=NAME,
         kind=kind,
-        parts=(routed(mean, run, kind=kind),),
+        parts=(routed(mean, run, kind=kind, as_served=True),),
         estimates=(mean.astype(np.float32),),
         route_ms=timed(bundle.scorer(threads=1), records.table.texts),
+        as_served=True,
     )
 
 
@@ -180,6 +196,7 @@ def _dials(
         at = grid_up(dial)
         worth = estimates - pool.dial.cost_weight[at] * expected
         chosen = choices(worth, run.present, seed=run.fold.seed)
+        chosen = answered(chosen, run.out_of_scope_arm)
         found.append(
             DialRow(
                 dial=dial,
