@@ -139,9 +139,13 @@ def test_too_few_outcomes_exit_1_with_the_number_needed(tiny: Bundle, tmp_path: 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("--max-drop", "1.5"), 1, "max_drop is 1.5"),
-        (("--max-drop", "0.05", "--confidence", "1"), 1, "confidence is 1"),
-        (("--max-drop", "0.05", "--quality-range", "1,0"), 1, "low < high"),
+        (("--max-drop", "1.5"), 2, "1.5 is given; it must be above 0 and below 1"),
+        (("--max-drop", "0"), 2, "0 is given; it must be above 0 and below 1"),
+        (("--max-drop", "nan"), 2, "nan is given"),
+        (("--max-drop", "0.05", "--confidence", "1"), 2, "1 is given; it must be above 0 and"),
+        (("--max-drop", "0.05", "--quality-range", "1,0"), 2, "low < high"),
+        (("--max-drop", "0.05", "--quality-range", "0,nan"), 2, "low < high"),
+        (("--max-drop", "0.05", "--quality-range", "0,1e300"), 2, "at most 1e+09 in size"),
         (("--max-drop", "0.05", "--quality-range", "wide"), 2, "LOW,HIGH"),
         (("--max-drop", "0.05", "--drop-kind", "total"), 2, "--drop-kind"),
         (("--edge", "other"), 1, "'other'"),

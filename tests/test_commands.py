@@ -87,7 +87,22 @@ def test_train_without_torch_says_what_to_install(tmp_path: Path, rows: Path) ->
     ("more", "code", "said"),
     [
         (("--seeds", ""), 2, "--seeds"),
-        (("--seeds", "1,1"), 1, "give one or more different ones"),
+        (("--seeds", "1,1"), 2, "give one or more different ones"),
+        (("--seeds", "1,-2"), 2, "seed -2 is negative"),
+        (("--epochs", "0"), 2, "--epochs"),
+        (("--batch-size", "0"), 2, "--batch-size"),
+        (("--accumulate", "0"), 2, "--accumulate"),
+        (("--patience", "-1"), 2, "--patience"),
+        (("--max-tokens", "99999999"), 2, "--max-tokens"),
+        (("--learning-rate", "nan"), 2, "--learning-rate"),
+        (("--learning-rate", "inf"), 2, "--learning-rate"),
+        (("--split-seed", "-1"), 2, "--split-seed"),
+        (("--fit", "ridge", "--fit", "knn"), 2, "are several candidates"),
+        (("--refit", "--select"), 2, "refit leaves no rows"),
+        (("--keep-candidates", "c"), 2, "there is one fit alone"),
+        (("--cost", f"{EDGE}=1"), 2, "--cost"),
+        (("--arms", f"{EDGE},{CLOUD}"), 2, "give --estimator too"),
+        (("--model", f"{EDGE}=x"), 2, "--model"),
         (("--alias", "x"), 2, "NAME=OTHER"),
         (("--split-by", "domain"), 1, "has no domain"),
         (("--out", "."), 1, "is the current folder"),
@@ -161,7 +176,26 @@ def test_a_folder_of_something_else_is_refused_at_once(tmp_path: Path, rows: Pat
 
 def test_options_of_two_arms_are_refused_with_an_estimator(tmp_path: Path, rows: Path) -> None:
     asked = ("train", "--estimator", "ridge", "--outcomes", str(rows), "--out", "b")
-    for option in (("--select",), ("--label", "det"), ("--also-fit", str(rows))):
+    options = (
+        *(("--select",), ("--label", "det"), ("--also-fit", str(rows)), ("--edge", EDGE)),
+        *(("--cloud", CLOUD), ("--seeds", "1,2"), ("--weights", "fp32"), ("--no-baselines",)),
+    )
+    for option in options:
         done = run(*asked, *option, cwd=tmp_path)
         assert done.returncode == 2
         assert f"{option[0]}: it is for two arms" in done.stderr.replace("'", "").replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--estimator", "foo"), "there is no estimator 'foo'; choose from"),
+        (("--estimator", "ridge", "--cost", f"{EDGE}=-1"), "it must be at least 0"),
+    ],
+)
+def test_a_pool_is_refused_by_its_flags(
+    tmp_path: Path, rows: Path, more: tuple[str, ...], said: str
+) -> None:
+    done = run("train", *more, "--outcomes", str(rows), "--out", "b", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in " ".join(done.stderr.replace("│", " ").split())

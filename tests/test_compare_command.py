@@ -41,12 +41,15 @@ def test_one_json_document_with_an_entry_for_each(pickle: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("more", "code", "said"),
     [
-        (("--estimators", "oak"), 1, "there is no estimator 'oak'"),
+        (("--estimators", "oak"), 2, "there is no estimator 'oak'"),
         (("--arms", "org/model-0"), 1, "name two or more different ones"),
-        (("--pool", "4/all_weak"), 1, "RouterEval has no pool of 4 models"),
+        (("--pool", "4/all_weak"), 2, "RouterEval has no pool of 4 models"),
         (("--cost", "org/model-0"), 2, "NAME=USD"),
         (("--cost", "org/model-0=much"), 2, "'much' is not a number"),
-        (("--cost", "org/model-0=nan"), 1, "give a finite number"),
+        (("--cost", "org/model-0=nan"), 2, "give a finite number"),
+        (("--cost", "org/model-0=-1"), 2, "the cost of 'org/model-0' is -1.0; it must be at least"),
+        (("--cost", "tiny=1"), 1, "a cost is given for 'tiny'"),
+        (("--max-tokens", "99999999"), 2, "must be at least 8 and at most 512"),
         (("--reference", "nan"), 2, "is not a mean quality"),
         (("--seeds", "0"), 2, "--seeds"),
         (("another.csv",), 2, "stands alone"),

@@ -89,9 +89,10 @@ def test_what_only_a_report_shows_needs_one(
         (("--against", "bundle"), "NAME=FOLDER"),
         (("--against", "=bundle"), "NAME=FOLDER"),
         (("--alias", "one"), "NAME=OTHER"),
+        (("--dial", "7"), "it must be at least 0 and at most 1"),
     ],
 )
-def test_a_pair_without_its_name_is_wrong_usage(
+def test_wrong_usage_is_exit_2(
     common: list[str], tmp_path: Path, more: tuple[str, str], said: str
 ) -> None:
     done = run(*common, "--report", "out", *more, cwd=tmp_path)
@@ -104,7 +105,6 @@ def test_a_pair_without_its_name_is_wrong_usage(
     [
         (("--against", "random=bundle"), "that name is taken"),
         (("--against", "det=nowhere"), "no bundle at nowhere"),
-        (("--dial", "7"), "give a number from 0 to 1"),
     ],
 )
 def test_what_is_wrong_is_one_line(

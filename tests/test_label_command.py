@@ -35,8 +35,10 @@ def test_failures_are_one_line_and_wrong_usage_is_two(tmp_path) -> None:
     lines(tmp_path, *FULL)
     asked = ("label", "--responses", "responses.jsonl", "--out", "o.jsonl")
     unknown = run(*asked, "--quality", "bleu", cwd=tmp_path)
-    assert unknown.returncode == 1
-    assert unknown.stderr.startswith("hybridroute: no quality is called 'bleu'; choose from")
+    assert unknown.returncode == 2
+    assert "no quality is called 'bleu'; choose from" in unknown.stderr
+    numeric = ("--quality", "numeric-match", "--numeric-tolerance", "nan")
+    assert run(*asked, *numeric, cwd=tmp_path).returncode == 2
     half = run(*asked, "--quality", "token-f1", "--edge", "edge", cwd=tmp_path)
     assert half.returncode == 2
     assert not (tmp_path / "o.jsonl").exists()

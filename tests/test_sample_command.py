@@ -144,7 +144,11 @@ def test_a_full_disk_is_exit_1_and_the_run_can_go_on(
     ("more", "code", "said"),
     [
         (["prompts.txt"], 2, "--arm"),
-        (["prompts.txt", "--arm", "edge"], 1, "is not NAME=MODEL"),
+        (["prompts.txt", "--arm", "edge"], 2, "is not NAME=MODEL"),
+        (["prompts.txt", "--arm", "edge=a", "--arm", "edge=b"], 2, "two arms are called 'edge'"),
+        (["prompts.txt", "--arm", "edge=a", "--temperature", "0"], 2, "all 10 responses would be"),
+        (["prompts.txt", "--arm", "edge=a", "--budget-usd", "nan"], 2, "'--budget-usd'"),
+        (["prompts.txt", "--arm", "edge=a", "--rate", "nan"], 2, "'--rate'"),
         (["absent.txt", "--arm", "edge=smollm2-135m"], 1, "absent.txt cannot be read"),
         (["latin.txt", "--arm", "edge=smollm2-135m"], 1, "latin.txt, line 2"),
         (["twice.jsonl", "--arm", "edge=smollm2-135m"], 1, "the id 'a' stands at twice.jsonl"),

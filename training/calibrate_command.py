@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybridroute.cli.options import DropName
+from hybridroute.cli.ranges import within
 from hybridroute.training.calibrate_usage import check_usage
 from hybridroute.training.outcome_options import Aliases, Json, More, read_table
+from hybridroute.training.wrong_usage import wrong_usage
 
 if TYPE_CHECKING:
     from hybridroute.edge_runtime.bundle import Bundle
@@ -56,7 +58,11 @@ def calibrate(
     ] = None,
     max_drop: Annotated[
         float | None,
-        typer.Option(help="Most quality to lose on average.", rich_help_panel=_LABELLED),
+        typer.Option(
+            help="Most quality to lose on average.",
+            rich_help_panel=_LABELLED,
+            callback=within(0, 1, low_in=False, high_in=False),
+        ),
     ] = None,
     drop_kind: Annotated[
         DropName | None,
@@ -68,7 +74,11 @@ def calibrate(
     ] = None,
     confidence: Annotated[
         float | None,
-        typer.Option(help="Of --max-drop, 0 to 1; 0.9 if not said.", rich_help_panel=_LABELLED),
+        typer.Option(
+            help="Of --max-drop, 0 to 1; 0.9 if not said.",
+            rich_help_panel=_LABELLED,
+            callback=within(0, 1, low_in=False, high_in=False),
+        ),
     ] = None,
     quality_range: Annotated[
         str | None,
@@ -170,7 +180,8 @@ def _range(text: str) -> QualityRange:
         low, high = (float(part) for part in text.split(","))
     except ValueError as exc:
         raise typer.BadParameter(f"{text!r} is not LOW,HIGH", param_hint="--quality-range") from exc
-    return QualityRange(low=low, high=high)
+    with wrong_usage("--quality-range"):
+        return QualityRange(low=low, high=high)
 
 
 def _on_outcomes(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hybridroute.cli.output import console, print_json
+from hybridroute.cli.ranges import within
 from hybridroute.training.calibrate_command import calibrate
 from hybridroute.training.evaluate_command import evaluate
-from hybridroute.training.fit_config import FitConfig
+from hybridroute.training.fit_config import TOKENS, FitConfig
 from hybridroute.training.judging.compare_command import compare
 from hybridroute.training.label_command import label
 from hybridroute.training.outcome_options import (
@@ -32,7 +33,6 @@ from hybridroute.training.pool.train_command import (
     PoolEstimator,
     PoolModels,
     PoolOptions,
-    refuse_pair_options,
     run_pool,
 )
 from hybridroute.training.sample_command import sample
@@ -46,6 +46,8 @@ from hybridroute.training.train_choices import (
     SplitName,
     WeightName,
 )
+from hybridroute.training.train_usage import check_usage, seeds_of
+from hybridroute.training.wrong_usage import wrong_usage
 
 if TYPE_CHECKING:
     from hybridroute.training.fit_config import Precision
@@ -54,9 +56,11 @@ if TYPE_CHECKING:
 
 _DEFAULT = FitConfig()
 _OF_PAIRS = (
-    *("--fit", "--label", "--heads", "--select", "--refit", "--also-fit"),
-    "--keep-candidates",
+    *("--edge", "--cloud", "--fit", "--label", "--heads", "--select", "--refit", "--also-fit"),
+    *("--keep-candidates", "--seeds", "--weights", "--no-baselines"),
 )
+_OF_POOLS = ("--arms", "--cost", "--model")
+_SEEDS = "1"
 
 
 def register(app: typer.Typer) -> None:
@@ -117,25 +121,31 @@ def train(
     ] = _DEFAULT.encoder,
     pooling: Annotated[PoolingName, typer.Option()] = PoolingName.MEAN,
     max_tokens: Annotated[
-        int, typer.Option(help="Input length; the beginning is cut.")
+        int, typer.Option(help="Input length; the beginning is cut.", callback=within(*TOKENS))
     ] = _DEFAULT.max_tokens,
-    epochs: Annotated[int, typer.Option()] = _DEFAULT.epochs,
-    batch_size: Annotated[int, typer.Option()] = _DEFAULT.batch_size,
+    epochs: Annotated[int, typer.Option(callback=within(1))] = _DEFAULT.epochs,
+    batch_size: Annotated[int, typer.Option(callback=within(1))] = _DEFAULT.batch_size,
     accumulate: Annotated[
-        int, typer.Option(help="Batches for each optimizer step.")
+        int, typer.Option(help="Batches for each optimizer step.", callback=within(1))
     ] = _DEFAULT.accumulate,
     patience: Annotated[
-        int, typer.Option(help="Stop after so many evaluations without a better one; 0: never.")
+        int,
+        typer.Option(
+            help="Stop after so many evaluations without a better one; 0: never.",
+            callback=within(0),
+        ),
     ] = _DEFAULT.patience,
-    learning_rate: Annotated[float, typer.Option()] = _DEFAULT.learning_rate,
+    learning_rate: Annotated[
+        float, typer.Option(callback=within(0, 1, low_in=False))
+    ] = _DEFAULT.learning_rate,
     precision: Annotated[PrecisionName, typer.Option()] = PrecisionName.AUTO,
     seeds: Annotated[
         str, typer.Option(help="One fit each; the best on selection rows stays.")
-    ] = "1",
+    ] = _SEEDS,
     split_by: Annotated[
         SplitName, typer.Option(help="Keep whole domains together, or prompts.")
     ] = SplitName.PROMPT,
-    split_seed: Annotated[int, typer.Option()] = 0,
+    split_seed: Annotated[int, typer.Option(callback=within(0))] = 0,
     also_fit: Annotated[
         list[Path] | None, typer.Option(help="Outcomes used for fitting only.")
     ] = None,
@@ -162,7 +172,8 @@ def train(
     Killed at any step, the same command goes on from the last checkpoint. The work folder keeps the
     fitted router in `pretrained`, to be trained on from or shared.
     """
-    _check(estimator, edge, cloud, (fit, label, heads, select, refit, also_fit, keep_candidates))
+    of_pairs = (edge, cloud, fit, label, heads, select, refit, also_fit, keep_candidates)
+    _check(estimator, (*of_pairs, *_changed(seeds, weights, baselines)), (arms, cost, model))
     config = FitConfig(
         encoder=encoder,
         pooling=pooling.value,
@@ -182,38 +193,53 @@ def train(
         return
     from hybridroute.training.training_plan import TrainingPlan
 
-    plan = TrainingPlan(
-        outcomes=table,
-        also_fit=read_table(also_fit, alias or []) if also_fit else None,
-        edge=edge,
-        cloud=cloud,
-        config=config,
-        out=out,
-        work=work or _beside(out),
-        name=name or f"Router: {edge} or {cloud}",
-        split_by=split_by.value,
-        split_seed=split_seed,
-        seeds=_seeds(seeds),
-        fits=tuple(held.value for held in fit or [FitName.DEBERTA]),
-        labels=tuple(held.value for held in label or [LabelName.PROB]),
-        heads=tuple(held.value for held in heads or [HeadsName.ARMS]),
-        select=select,
-        keep_candidates=keep_candidates,
-        refit=refit,
-        weights=weights.value,
-        baselines=baselines,
-        sources=tuple(source or ()),
-        licence=licence,
-        command=shlex.join(["hybridroute", *sys.argv[1:]]),
-    )
+    with wrong_usage():
+        plan = TrainingPlan(
+            outcomes=table,
+            also_fit=read_table(also_fit, alias or []) if also_fit else None,
+            edge=edge,
+            cloud=cloud,
+            config=config,
+            out=out,
+            work=work or _beside(out),
+            name=name or f"Router: {edge} or {cloud}",
+            split_by=split_by.value,
+            split_seed=split_seed,
+            seeds=seeds_of(seeds),
+            **_kinds(fit, label, heads),
+            select=select,
+            keep_candidates=keep_candidates,
+            refit=refit,
+            weights=weights.value,
+            baselines=baselines,
+            sources=tuple(source or ()),
+            licence=licence,
+            command=shlex.join(["hybridroute", *sys.argv[1:]]),
+        )
     _run(plan, json=json)
 
 
-def _check(estimator: str | None, edge: str, cloud: str, of_pairs: tuple[object, ...]) -> None:
-    if estimator is not None:
-        refuse_pair_options(dict(zip(_OF_PAIRS, of_pairs, strict=True)))
-    if estimator is None and not (edge and cloud):
-        raise typer.BadParameter("give both, or --estimator", param_hint="--edge and --cloud")
+def _check(
+    estimator: str | None, of_pairs: tuple[object, ...], of_pools: tuple[object, ...]
+) -> None:
+    pairs = dict(zip(_OF_PAIRS, of_pairs, strict=True))
+    check_usage(estimator, pairs, dict(zip(_OF_POOLS, of_pools, strict=True)))
+
+
+def _changed(seeds: str, weights: WeightName, baselines: bool) -> tuple[bool, bool, bool]:
+    """Whether options that always have a value have another one than by default."""
+    return seeds != _SEEDS, weights is not WeightName.INT8, not baselines
+
+
+def _kinds(
+    fit: list[FitName] | None, label: list[LabelName] | None, heads: list[HeadsName] | None
+) -> dict[str, Any]:
+    """What is fitted, as the plan takes it: each kind with each."""
+    return {
+        "fits": tuple(held.value for held in fit or [FitName.DEBERTA]),
+        "labels": tuple(held.value for held in label or [LabelName.PROB]),
+        "heads": tuple(held.value for held in heads or [HeadsName.ARMS]),
+    }
 
 
 def _run(plan: TrainingPlan, *, json: bool) -> None:
@@ -235,15 +261,6 @@ def _run(plan: TrainingPlan, *, json: bool) -> None:
 def _beside(out: Path) -> Path:
     whole = out.resolve()
     return whole.with_name(f"{whole.name}-work")
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError as exc:
-        raise typer.BadParameter(
-            f"{text!r} is not whole numbers with commas", param_hint="--seeds"
-        ) from exc
 
 
 def _prepare(threads: int, precision: PrecisionName) -> Precision:

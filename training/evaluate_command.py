@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hybridroute.cli.output import console, print_json
+from hybridroute.cli.ranges import within
 from hybridroute.training.outcome_options import (
     Aliases,
     Json,
@@ -72,6 +73,7 @@ def evaluate(
         typer.Option(
             help="The setting the report shows; by default what a client starts with.",
             rich_help_panel=_REPORT,
+            callback=within(0, 1),
         ),
     ] = None,
     threads: Annotated[int, typer.Option(min=1)] = 2,

@@ -16,6 +16,9 @@ FitKind = Literal["deberta", "ridge", "logistic", "knn"]
 WeightKind = Literal["int8", "fp32"]
 """Of the exported graph."""
 
+TOKENS = (8, 512)
+"""The shortest and the longest input; an encoder may read less."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitConfig:
@@ -89,8 +92,10 @@ class FitConfig:
         for name in _COUNTS:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if not 8 <= self.max_tokens <= 512:
-            raise ConfigError(f"max_tokens is {self.max_tokens}; it must be from 8 to 512")
+        if not TOKENS[0] <= self.max_tokens <= TOKENS[1]:
+            raise ConfigError(
+                f"max_tokens is {self.max_tokens}; it must be from {TOKENS[0]} to {TOKENS[1]}"
+            )
         self._check_rates()
 
     def _check_rates(self) -> None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hybridroute.cli.output import console, print_json, say
+from hybridroute.cli.ranges import within
 from hybridroute.training.label_tables import show_labelled
+from hybridroute.training.wrong_usage import wrong_usage
 
 if TYPE_CHECKING:
     from hybridroute.training.outcomes import Outcome
@@ -54,7 +56,8 @@ def label(
         bool, typer.Option(help="Missing arms and unequal numbers of samples are errors.")
     ] = False,
     numeric_tolerance: Annotated[
-        float, typer.Option(help="Of numeric-match, relative.", min=0.0)
+        float,
+        typer.Option(help="Of numeric-match, relative.", callback=within(0, high_in=False)),
     ] = 1e-9,
     bert_model: Annotated[
         str, typer.Option(help="minilm, a folder or a hub name.", rich_help_panel=_MODELS)
@@ -83,9 +86,11 @@ def label(
     """
     if (edge is None) != (cloud is None):
         raise typer.BadParameter("give both --edge and --cloud, or neither")
-    _prepare(quality, threads)
-    from hybridroute.training.quality import QualityOptions
+    from hybridroute.training.quality import QualityOptions, check_quality_names
 
+    with wrong_usage("--quality"):
+        check_quality_names(quality)
+    _prepare(quality, threads)
     options = QualityOptions(
         bart_model=bart_model,
         bert_model=bert_model,

@@ -12,6 +12,7 @@ import typer
 
 from hybridroute.cli.output import console, print_json, say
 from hybridroute.cli.ranges import within
+from hybridroute.training.wrong_usage import wrong_usage
 
 if TYPE_CHECKING:
     from hybridroute.prompt_file import PromptRow
@@ -67,11 +68,18 @@ def sample(
     max_tokens: Annotated[int, typer.Option(help="Longest response.", min=1)] = 128,
     seed: Annotated[int, typer.Option(help="Every response's seed is derived from it.")] = 0,
     rate: Annotated[
-        float | None, typer.Option(help="Most requests a minute to each endpoint.", min=0.001)
+        float | None,
+        typer.Option(
+            help="Most requests a minute to each endpoint.",
+            callback=within(0.001, high_in=False),
+        ),
     ] = None,
     budget_usd: Annotated[
         float | None,
-        typer.Option(help="Stop before all runs on this file cost more; needs prices.", min=0.0),
+        typer.Option(
+            help="Stop before all runs on this file cost more; needs prices.",
+            callback=within(0, high_in=False),
+        ),
     ] = None,
     retry_errors: Annotated[
         bool, typer.Option(help="Ask again where an earlier run got an error.")
@@ -93,12 +101,16 @@ def sample(
     from hybridroute.training.sample_progress import SampleProgress
     from hybridroute.training.sampling_plan import DrawSettings, SamplingPlan, read_sample_prompts
 
-    draw = DrawSettings(n=n, temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed)
-    arms = tuple(parse_arm(text) for text in arm)
+    with wrong_usage():
+        draw = DrawSettings(
+            n=n, temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed
+        )
+        arms = tuple(parse_arm(text) for text in arm)
     read = read_sample_prompts(prompts)
     if read.duplicates:
         say(f"{read.duplicates} prompts stand twice and are sampled once")
-    plan = SamplingPlan(prompts=_spread(read.rows, limit), arms=arms, draw=draw)
+    with wrong_usage("--arm"):
+        plan = SamplingPlan(prompts=_spread(read.rows, limit), arms=arms, draw=draw)
     # Only where a person reads it: elsewhere stderr is for what went wrong, and str() says nothing.
     progress = SampleProgress(write=None if sys.stderr.isatty() else str)
     runner = _runner(engine, rate=rate, workers=workers)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybridroute.cli.output import print_json, progress
-from hybridroute.training.fit_config import FitConfig
+from hybridroute.cli.ranges import within
+from hybridroute.training.fit_config import TOKENS, FitConfig
 from hybridroute.training.judging.compare_options import (
     AverageName,
     HoldOutName,
@@ -20,6 +21,7 @@ from hybridroute.training.judging.compare_options import (
 )
 from hybridroute.training.outcome_options import Aliases, Json, More, Outcomes, read_table
 from hybridroute.training.pool.train_command import costs_of
+from hybridroute.training.wrong_usage import wrong_usage
 
 if TYPE_CHECKING:
     from hybridroute.training.fit_config import Precision
@@ -102,7 +104,7 @@ def compare(
         str, typer.Option(help="minilm, a folder, or a name on the hub; it stays as it is.")
     ] = _DEFAULT.encoder,
     max_tokens: Annotated[
-        int, typer.Option(help="Input length; the beginning is cut.")
+        int, typer.Option(help="Input length; the beginning is cut.", callback=within(*TOKENS))
     ] = _DEFAULT.max_tokens,
     epochs: Annotated[
         int, typer.Option(min=1, help="Of a deberta among --estimators.")
@@ -126,9 +128,12 @@ def compare(
     from hybridroute.training.judging.contenders import NAMES, contenders_of, standing_beside
     from hybridroute.training.judging.contest import contest
     from hybridroute.training.judging.records import records_of
+    from hybridroute.training.pool.registry import check_names
 
     _check_places(report, save)
     names = [part for text in estimators or NAMES for part in text.split(",") if part]
+    with wrong_usage("--estimators"):
+        check_names(names)
     config = FitConfig(
         encoder=encoder, max_tokens=max_tokens, epochs=epochs, precision=_precision(names)
     )
@@ -190,7 +195,9 @@ def _given(
     if any(is_pickle(path) for path in paths):
         if len(paths) > 1 or test:
             raise typer.BadParameter("a RouterEval pickle stands alone: it has its own test rows")
-        return from_routereval(paths[0], Candidates.parse(pool), columns)
+        with wrong_usage("--pool"):
+            candidates = Candidates.parse(pool)
+        return from_routereval(paths[0], candidates, columns)
     judged = read_table(test, aliases) if test else None
     return from_outcomes(read_table(paths, aliases), judged, columns)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from hybridroute.edge_runtime.errors import ConfigError
@@ -33,6 +33,19 @@ ESTIMATORS: Mapping[str, HeadEstimator] = MappingProxyType({one.name: one for on
 FINE_TUNED = "deberta"
 """The encoder fine-tuned with a head per arm: minutes, and torch."""
 _ALSO = {"knn": "knn-200"}
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse a name that no estimator has.
+
+    Raises
+    ------
+    ConfigError
+        Names it, and those there are.
+    """
+    for name in names:
+        if name != FINE_TUNED:
+            make(name)
 
 
 def make(name: str) -> HeadEstimator:

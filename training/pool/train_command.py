@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybridroute.cli.output import print_json
+from hybridroute.training.magnitude import fault_of
 from hybridroute.training.outcome_options import named
 from hybridroute.training.show_card import show_card
 
@@ -100,17 +100,8 @@ def run_pool(
         show_card(bundle.path / "README.md")
 
 
-def refuse_pair_options(given: Mapping[str, object]) -> None:
-    """Wrong usage where an option is given that only the training of two arms has."""
-    for name, value in given.items():
-        if value:
-            raise typer.BadParameter(
-                "it is for two arms; leave it out with --estimator", param_hint=name
-            )
-
-
 def costs_of(texts: list[str] | None) -> dict[str, float]:
-    """``NAME=USD`` as numbers; wrong usage where one is none."""
+    """``NAME=USD`` as numbers; wrong usage where one is none, or no cost."""
     found = {}
     for text in texts or ():
         name, cost = named(text, "--cost", "USD")
@@ -120,4 +111,6 @@ def costs_of(texts: list[str] | None) -> dict[str, float]:
             raise typer.BadParameter(
                 f"{text!r}: {cost!r} is not a number", param_hint="--cost"
             ) from exc
+        if fault := fault_of(found[name], low=0.0):
+            raise typer.BadParameter(f"the cost of {name!r} {fault}", param_hint="--cost")
     return found

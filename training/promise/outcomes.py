@@ -12,6 +12,7 @@ from hybridroute.edge_runtime.errors import ConfigError, DataError
 from hybridroute.edge_runtime.grid import GRID
 from hybridroute.edge_runtime.promises import PromiseKind
 from hybridroute.training.curve import columns
+from hybridroute.training.magnitude import LARGEST
 from hybridroute.training.promise.lattice_sums import Floats
 
 LATTICE = np.arange(GRID + 1, dtype=np.float64) / GRID
@@ -27,8 +28,11 @@ class QualityRange:
     high: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
-            raise ConfigError(f"the quality range is {self.low} to {self.high}; give low < high")
+        if not -LARGEST <= self.low < self.high <= LARGEST:
+            raise ConfigError(
+                f"the quality range is {self.low} to {self.high}; give low < high, at most "
+                f"{LARGEST:g} in size"
+            )
 
     @property
     def width(self) -> float:

@@ -8,6 +8,7 @@ from hybridroute.training.quality.registry import (
     QualityOptions,
     build_qualities,
     build_quality,
+    check_quality_names,
     quality_names,
 )
 
@@ -18,5 +19,6 @@ __all__ = [
     "UnscorableItemError",
     "build_qualities",
     "build_quality",
+    "check_quality_names",
     "quality_names",
 ]

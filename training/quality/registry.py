@@ -148,6 +148,23 @@ def quality_names() -> tuple[str, ...]:
     return tuple(_BUILDERS)
 
 
+def check_quality_names(names: Sequence[str]) -> None:
+    """Refuse a name that no function has; a module of the user's is not looked for yet.
+
+    Raises
+    ------
+    ConfigError
+        Names it, and those there are.
+    """
+    for name in names:
+        home, _, attribute = name.rpartition(":")
+        if name not in _BUILDERS and not (home and attribute):
+            raise ConfigError(
+                f"no quality is called {name!r}; choose from {', '.join(_BUILDERS)}, given:NAME "
+                "for a score in the file, or module:attribute for your own"
+            )
+
+
 def build_quality(name: str, options: QualityOptions | None = None) -> QualityFunction:
     """The function called ``name``; ``given:NAME`` is a score in the file, ``module:attribute``
     the user's own.
@@ -170,6 +187,7 @@ def build_qualities(
     ConfigError
         As ``build_quality``, or if there is no name or two functions have the same.
     """
+    check_quality_names(names)
     models = _Models(options or QualityOptions())
     built = tuple(_built(name, models) for name in names)
     called = [function.name for function in built]
@@ -183,9 +201,4 @@ def _built(name: str, models: _Models) -> QualityFunction:
     if builder is not None:
         return builder(models)
     home, _, attribute = name.rpartition(":")
-    if not home or not attribute:
-        raise ConfigError(
-            f"no quality is called {name!r}; choose from {', '.join(_BUILDERS)}, given:NAME for a "
-            "score in the file, or module:attribute for your own"
-        )
     return given_score(attribute) if home == GIVEN else own_quality(name)
