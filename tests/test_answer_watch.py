@@ -11,7 +11,6 @@ import pytest
 from sdk_fakes import answer, bundle, chunk, cloud_arm, edge_arm, user
 
 from hybridroute import Answered, ChatStream, HybridClient
-from hybridroute.answered import Listeners
 from hybridroute.edge_runtime.chat import Completion, Usage
 from hybridroute.edge_runtime.errors import ArmUnavailable, StreamInterrupted
 from hybridroute.edge_runtime.prices import Prices
@@ -135,13 +134,3 @@ def test_a_listener_that_fails_harms_nobody() -> None:
     assert client.chat.completions.create(messages=EASY).hybridroute.arm == "edge"
     assert len(told) == 1
     assert "easy" not in repr(told[0])
-
-
-def test_a_listener_may_leave() -> None:
-    held = Listeners()
-    told: list[Any] = []
-    held.add(told.append)
-    held.remove(told.append)
-    client, _ = _client()
-    client.chat.completions.create(messages=EASY)
-    assert told == []
