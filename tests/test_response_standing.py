@@ -43,8 +43,26 @@ def test_what_stands_there_is_counted(tmp_path: Path) -> None:
     standing = standing_of(path, PLAN)
     assert standing.done == {("p0", "edge"): {0, 1}, ("p0", "cloud"): {0}}
     assert standing.cost_usd == pytest.approx(0.75)
+    assert standing.errors_of(PLAN, "edge") == ["long"]
+    assert standing.errors_of(PLAN, "cloud") == []
     again = standing_of(path, PLAN, retry_errors=True)
     assert again.done[("p0", "edge")] == {0}
+
+
+def test_an_error_that_was_answered_later_is_none(tmp_path: Path) -> None:
+    """Nor is one of a prompt or a sample that the plan does not ask for."""
+    failed = {"response": None, "finish_reason": "error"}
+    path = write_responses(
+        tmp_path / "r.jsonl",
+        drawn(0, error="long", **failed),
+        drawn(0),
+        drawn(2, error="x", **failed),
+    )
+    assert standing_of(path, PLAN).errors_of(PLAN, "edge") == ["x"]
+    fewer = plan("edge=small", prompts=2, n=2)
+    assert standing_of(path, fewer).errors_of(fewer, "edge") == []
+    others = plan("edge=small", prompts={"p1": PLAN.prompts["p1"]}, n=3)
+    assert standing_of(path, others).errors_of(others, "edge") == []
 
 
 def test_a_price_that_is_named_later_counts_for_what_was_drawn_before(tmp_path: Path) -> None:

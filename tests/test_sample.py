@@ -102,10 +102,17 @@ def test_errors_are_kept_and_asked_again_on_demand(tmp_path: Path) -> None:
     made = plan("edge=small", prompts=3, n=2)
     done, _ = ran(made, out, SeedArm(on_call=too_long))
     assert (done.complete, done.tallies[0].errors) == (True, 2)
+    assert (done.tallies[0].last_error, done.tallies[0].is_barren) == (
+        "the prompt has 9 tokens",
+        False,
+    )
     arm = SeedArm()
-    assert ran(made, out, arm)[0].complete
+    again, _ = ran(made, out, arm)
+    assert (again.complete, again.tallies[0].errors, again.tallies[0].failed) == (True, 0, 2)
     assert arm.requests == []
-    assert ran(made, out, arm, retry_errors=True)[0].complete
+    mended, _ = ran(made, out, arm, retry_errors=True)
+    assert (mended.complete, mended.tallies[0].failed) == (True, 0)
+    assert mended.tallies[0].last_error is None
     assert len(arm.requests) == 2
     assert all(held.error is None for g in group_by_prompt(out) for held in g.arms["edge"])
 

@@ -140,6 +140,36 @@ def test_a_full_disk_is_exit_1_and_the_run_can_go_on(
     assert len(keys(tmp_path / "responses.jsonl")) == 60
 
 
+def test_an_arm_that_gives_nothing_is_exit_1_and_says_why(tmp_path: Path, prompts: Path) -> None:
+    """Also when it is run again and nothing is left to ask."""
+    prompts.write_text("one\ntwo\n", encoding="utf-8")
+    with CloudServer(answer({**whole(), "choices": []})) as empty, CloudServer(slowly) as good:
+        arms = ("--arm", f"b=x@{empty.url},key-env=", "--arm", f"a=x@{good.url},key-env=")
+        asked = ("sample", "prompts.txt", *arms, "-n", "1", "--json")
+        for drawn in (2, 0):
+            done = run(*asked, cwd=tmp_path)
+            assert done.returncode == 1
+            held = json.loads(done.stdout)["arms"]
+            assert (held["b"]["drawn"], held["b"]["failed"]) == (drawn, 2)
+            assert held["b"]["last_error"] in done.stderr
+            assert (held["a"]["failed"], held["a"]["last_error"]) == (0, None)
+            assert "all 2 responses of arm b are errors, the last one: " in done.stderr
+            assert done.stderr.count("\n") == 1
+
+
+def test_where_some_fail_it_is_exit_0_and_still_says_why(tmp_path: Path, prompts: Path) -> None:
+    prompts.write_text("one\ntwo\nthree\n", encoding="utf-8")
+    hi, empty = answer(whole("hi")), answer({**whole(), "choices": []})
+    with CloudServer(hi, empty, hi) as server:
+        asked = arguments(server, "-n", "1", "--json")
+        done = run(*asked, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    held = json.loads(done.stdout)["arms"]["cloud"]
+    assert (held["drawn"], held["errors"], held["failed"]) == (3, 1, 1)
+    assert "1 of 3 responses of arm cloud are errors, the last one: " in done.stderr
+    assert held["last_error"] in done.stderr
+
+
 @pytest.mark.parametrize(
     ("more", "code", "said"),
     [

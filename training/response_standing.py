@@ -21,22 +21,29 @@ class Standing:
     ----------
     done : dict of (prompt id, arm) to set of int
         The samples that are there.
-    errors : dict of arm to int
-        How many of them are errors.
+    errors : dict of arm to dict of (prompt id, sample) to str
+        Those of them that are errors, in the order they came, and why.
     cost_usd : float
         What all responses of the file cost, other runs' and arms' included.
     """
 
     done: dict[tuple[str, str], set[int]] = field(default_factory=dict)
-    errors: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, dict[tuple[str, int], str]] = field(default_factory=dict)
     cost_usd: float = 0.0
 
     def add(self, response: Response, cost_usd: float | None = None) -> None:
         """Count one response; ``cost_usd`` stands in where it states no cost."""
         self.done.setdefault((response.id, response.arm), set()).add(response.sample)
         self.cost_usd += (response.cost_usd or 0.0) if cost_usd is None else cost_usd
+        errors, key = self.errors.setdefault(response.arm, {}), (response.id, response.sample)
+        errors.pop(key, None)  # asked again, it may have been answered
         if response.error is not None:
-            self.errors[response.arm] = self.errors.get(response.arm, 0) + 1
+            errors[key] = response.error
+
+    def errors_of(self, plan: SamplingPlan, arm: str) -> list[str]:
+        """Why an arm gave no response where the plan asks for one, the last reason last."""
+        held = self.errors.get(arm, {}).items()
+        return [why for (id, at), why in held if id in plan.prompts and at < plan.draw.n]
 
 
 def standing_of(path: Path, plan: SamplingPlan, *, retry_errors: bool = False) -> Standing:

@@ -101,6 +101,7 @@ def sample(
             except BudgetUsed:
                 over.append(spec.name)
             tally.seconds = time.monotonic() - started
+            tally.failures(standing.errors_of(plan, spec.name))
             tallies.append(tally)
     return Sampled(
         out=out, tallies=tuple(tallies), spent_usd=budget.spent_usd, over_budget=tuple(over)

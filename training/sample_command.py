@@ -36,6 +36,10 @@ Examples:
 """
 
 
+_LONGEST = 300
+"""Of an error that is quoted, in characters."""
+
+
 class RunnerName(StrEnum):
     """Where the models run."""
 
@@ -94,7 +98,8 @@ def sample(
 ) -> None:
     """Draw n responses of every arm to every prompt, written as they come.
 
-    Killed at any moment, the same command goes on where it stopped.
+    Killed at any moment, the same command goes on where it stopped. An arm all of whose responses
+    are errors is exit 1; some are not.
     """
     from hybridroute.arm_spec import parse_arm
     from hybridroute.training.sample import sample as run
@@ -130,8 +135,11 @@ def sample(
         print_json(sampled.to_dict())
     else:
         _show(sampled)
+    _tell_errors(sampled)
     if sampled.over_budget:
-        _stopped(sampled, budget_usd)
+        _tell_stopped(sampled, budget_usd)
+    if sampled.over_budget or any(tally.is_barren for tally in sampled.tallies):
+        raise typer.Exit(1)
 
 
 sample.__doc__ = (sample.__doc__ or "") + _EXAMPLES
@@ -155,14 +163,26 @@ def _runner(engine: RunnerName, *, rate: float | None, workers: int) -> Runner:
     return LocalRunner(rate=rate)
 
 
-def _stopped(sampled: Sampled, budget_usd: float | None) -> None:
+def _tell_errors(sampled: Sampled) -> None:
+    for tally in sampled.tallies:
+        if tally.last_error is None:
+            continue
+        there = tally.already + tally.drawn
+        count = f"all {there}" if tally.is_barren else f"{tally.failed} of {there}"
+        last = " ".join(tally.last_error.split())[:_LONGEST]
+        say(
+            f"hybridroute: {count} responses of arm {tally.arm} are errors, the last one: {last} "
+            "(--retry-errors asks again)"
+        )
+
+
+def _tell_stopped(sampled: Sampled, budget_usd: float | None) -> None:
     left = sum(tally.left for tally in sampled.tallies)
     say(
         f"hybridroute: the budget of {budget_usd:g} USD allows no further call to "
         f"{', '.join(sampled.over_budget)}: {sampled.spent_usd:.6f} USD are spent and {left} "
         "responses are left; run the same command with a higher --budget-usd to go on"
     )
-    raise typer.Exit(1)
 
 
 def _show(sampled: Sampled) -> None:

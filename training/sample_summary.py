@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ class ArmTally:
         Responses still to draw.
     drawn, errors : int
         Responses of this run, and how many of them are errors.
+    failed : int
+        Errors among all that is there, earlier runs' included.
+    last_error : str or None
+        The last of those.
     prompt_tokens, completion_tokens : int
         Of this run's responses.
     cost_usd : float
@@ -35,6 +40,8 @@ class ArmTally:
     left: int
     drawn: int = 0
     errors: int = 0
+    failed: int = 0
+    last_error: str | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float = 0.0
@@ -49,6 +56,16 @@ class ArmTally:
         self.completion_tokens += response.completion_tokens or 0
         self.cost_usd += response.cost_usd or 0.0
 
+    def failures(self, errors: Sequence[str]) -> None:
+        """Take in why responses are errors, earlier runs' included, the last reason last."""
+        self.failed = len(errors)
+        self.last_error = errors[-1] if errors else None
+
+    @property
+    def is_barren(self) -> bool:
+        """Whether all that is there are errors."""
+        return 0 < self.failed == self.already + self.drawn
+
     @property
     def tokens_per_second(self) -> float:
         """Tokens generated in a second."""
@@ -62,6 +79,8 @@ class ArmTally:
             "drawn": self.drawn,
             "left": self.left,
             "errors": self.errors,
+            "failed": self.failed,
+            "last_error": self.last_error,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "tokens_per_second": round(self.tokens_per_second, 1),
