@@ -101,8 +101,10 @@ def read_ratings(path: str | os.PathLike[str]) -> list[Rating]:
     file = Path(path)
     try:
         with file.open("rb") as opened:
-            is_log = opened.read(len(_SQLITE)) == _SQLITE
-        found = list(_of_log(file) if is_log else _of_lines(file))
+            head = opened.read(len(_SQLITE))
+            # On from here, not from the start: what comes through a pipe comes once.
+            text = None if head == _SQLITE else (head + opened.read()).decode("utf-8")
+        found = list(_of_log(file) if text is None else _of_lines(file, text))
     except (OSError, UnicodeDecodeError) as exc:
         raise DataError(f"{file} cannot be read: {exc}") from exc
     if not found:
@@ -121,9 +123,9 @@ def _of_log(file: Path) -> Iterator[Rating]:
         held.close()
 
 
-def _of_lines(file: Path) -> Iterator[Rating]:
+def _of_lines(file: Path, text: str) -> Iterator[Rating]:
     known = {item.name for item in fields(Rating)}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         try:

@@ -85,6 +85,10 @@ def answered_prompts(paths: Sequence[Path]) -> Iterator[AnsweredPrompt]:
 
 def _kind(path: Path) -> str:
     """responses, canonical, mixinstruct or table, by the first line."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise DataError(
+            f"{path} is no regular file, and answers are read more than once; save them to a file"
+        )
     try:
         with path.open("rb") as file:
             first = file.readline().removeprefix(b"\xef\xbb\xbf")

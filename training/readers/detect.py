@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import logging
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -28,7 +30,8 @@ def read_outcomes(paths: Iterable[Path | str]) -> OutcomeTable:
     """Read files, or all files of a known kind in folders (sorted by name), into one table.
 
     Files with another ending in a folder are passed over; one with a known ending that is of no
-    known kind is passed over with a warning in the log.
+    known kind is passed over with a warning in the log. What is no regular file, such as a pipe,
+    is read to its end once.
 
     Raises
     ------
@@ -36,15 +39,39 @@ def read_outcomes(paths: Iterable[Path | str]) -> OutcomeTable:
         If a path does not exist, a named file is of no known kind, a folder holds none, or a line
         is bad.
     """
-    tables = [reader(file) for path in paths for file, reader in _files(Path(path))]
+    tables = [table for path in paths for table in _tables(Path(path))]
     if not tables:
         raise DataError("no outcome files were named; give at least one file or folder")
     return joined(tables)
 
 
-def _files(path: Path) -> list[tuple[Path, Reader]]:
+def _tables(path: Path) -> list[OutcomeTable]:
     if not path.exists():
         raise DataError(f"{path} does not exist; check the path")
+    if path.is_file() or path.is_dir():
+        return [reader(file) for file, reader in _files(path)]
+    with tempfile.TemporaryDirectory() as folder:
+        copy = _copied(path, Path(folder))
+        try:
+            return [reader(file) for file, reader in _files(copy)]
+        except DataError as exc:  # a person knows the pipe, not its copy
+            raise DataError(str(exc).replace(str(copy), str(path))) from exc
+
+
+def _copied(stream: Path, folder: Path) -> Path:
+    """A copy of what a pipe gives: its bytes come once, and are looked at twice."""
+    copy = folder / stream.name
+    try:
+        with stream.open("rb") as given, copy.open("wb") as kept:
+            shutil.copyfileobj(given, kept)
+    except OSError as exc:
+        raise DataError(f"{stream} cannot be read ({exc.strerror}); save it to a file") from exc
+    if not copy.stat().st_size:
+        raise DataError(f"{stream} gave nothing; check what writes to it")
+    return copy
+
+
+def _files(path: Path) -> list[tuple[Path, Reader]]:
     if not path.is_dir():
         reader = reader_for(path)
         if reader is None:
