@@ -37,8 +37,8 @@ class Setting:
     threshold : float or None
         In [0, 1.01]. The edge answers if score >= threshold; above 1 everything goes to the cloud.
     cost_advantage : float or None
-        In [0, 1]. The share of queries that the edge is to answer; of a pool, the share saved of
-        what the dearest arm would cost.
+        In [0, 1]. The share of queries that the edge is to answer, of those that the router can
+        judge; of a pool, the share saved of what the dearest arm would cost.
     cost_weight : float or None
         Of a pool whose estimates are qualities: units of q given up for a US dollar, at least 0.
     budget_usd : float or None
