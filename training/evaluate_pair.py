@@ -203,7 +203,7 @@ def _best_gain(
 
 
 def against_baselines(
-    scores: NDArray[np.floating],
+    scores: NDArray[np.float32] | NDArray[np.float64],
     fitted: Embedded,
     judged: Embedded,
     edge: str,

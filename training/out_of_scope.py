@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hybridroute.edge_runtime.errors import TrainingError
 from hybridroute.edge_runtime.pool import Pool
@@ -61,12 +61,12 @@ def outside_of(reader: Reader, texts: Sequence[str], limit: float) -> Mask:
     return np.array([is_out_of_scope(share, limit) for share in shares], dtype=np.bool_)
 
 
-def as_routed(scores: NDArray[np.floating], outside: Mask) -> Floats:
+def as_routed(scores: ArrayLike, outside: Mask) -> Floats:
     """Scores of two arms, shape (n,), with the rows out of scope below every threshold.
 
     They go to the cloud before any other, as the client sends them there at every setting.
     """
-    return np.where(outside, BELOW_ALL, scores.astype(np.float64))
+    return np.where(outside, BELOW_ALL, np.asarray(scores, dtype=np.float64))
 
 
 def standing_in(outside: Mask, present: Mask, ranking: Floats) -> NDArray[np.intp]:

@@ -65,7 +65,7 @@ class _Rows:
 
     def ways(self) -> list[_Way]:
         """What each weight does, by rising weight: by falling cost."""
-        read = slice(None)
+        read = np.ones(len(self.estimates), dtype=np.bool_)
         if self.fixed is not None:
             read = self.fixed == ROUTER_DECIDES
             check_any_inside(~read)

@@ -45,7 +45,9 @@ def reliabilities(routers: Sequence[Router], rows: Rows) -> tuple[Reliability, .
     """Of every router whose score estimates a label, on the rows that it can read."""
     found = []
     for router in routers:
-        inside = slice(None) if router.outside is None else ~router.outside
+        inside = np.ones(len(router.scores), dtype=np.bool_)
+        if router.outside is not None:
+            inside = ~router.outside
         scores = router.scores[inside]
         if router.probability_at is None or not len(scores):
             continue
