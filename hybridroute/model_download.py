@@ -19,6 +19,7 @@ from hybridroute.edge_runtime.local_models import GGUF_MAGIC, LocalModel
 from hybridroute.edge_runtime.model_registry import verify
 from hybridroute.model_part import FileVersion, PartFile, in_mb
 from hybridroute.model_source import ModelUrl, Opened, opened
+from hybridroute.whole_number import whole_number
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
@@ -138,10 +139,8 @@ def _continues(answer: Opened, version: FileVersion, have: int) -> bool:
 
 
 def _version_of(answer: Opened) -> FileVersion:
-    length = answer.headers.get("Content-Length", "")
-    return FileVersion(
-        validator=_validator(answer), total=int(length) if length.isdigit() else None
-    )
+    length = whole_number(answer.headers.get("Content-Length", ""))
+    return FileVersion(validator=_validator(answer), total=length)
 
 
 def _validator(answer: Opened) -> str:

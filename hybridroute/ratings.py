@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -81,10 +81,8 @@ def checked_quality(good: object) -> float:
     ConfigError
         If it is neither a truth value nor a number from 0 to 1.
     """
-    if isinstance(good, (bool, int, float)):
-        value = float(good)
-        if 0.0 <= value <= 1.0:
-            return value
+    if isinstance(good, (bool, int, float)) and 0 <= good <= 1:
+        return float(good)
     raise ConfigError(
         f"good is {good!r}; give true or false, or a number from 0 to 1", param="good"
     )
@@ -116,7 +114,10 @@ def _of_log(file: Path) -> Iterator[Rating]:
     held = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
     try:
         for row in held.execute(_SELECT):
-            yield Rating(**dict(zip((item.name for item in fields(Rating)), row, strict=True)))
+            named = zip((item.name for item in fields(Rating)), row, strict=True)
+            yield Rating(**{name: _value(name, value) for name, value in named})
+    except DataError as exc:
+        raise DataError(f"{file}: {exc}") from exc
     except sqlite3.Error as exc:
         raise DataError(f"{file} cannot be read as a decision log: {exc}") from exc
     finally:
@@ -133,7 +134,7 @@ def _of_lines(file: Path, text: str) -> Iterator[Rating]:
             if not isinstance(said, dict) or set(said) != known:
                 raise DataError(f"give the fields {', '.join(sorted(known))}, no more and no less")
             yield Rating(**{name: _value(name, said[name]) for name in known})
-        except (ValueError, DataError) as exc:
+        except (ValueError, RecursionError, DataError) as exc:
             raise DataError(f"{file}, line {number}: {exc}") from exc
 
 
@@ -144,6 +145,8 @@ def _value(name: str, held: Any) -> Any:
         return held
     if held is None and name != "at":
         return None
-    if isinstance(held, bool) or not isinstance(held, (int, float)) or not math.isfinite(held):
-        raise DataError(f"{name} is {held!r}; give a number")
+    is_number = isinstance(held, (int, float)) and not isinstance(held, bool)
+    # A whole number of hundreds of digits is no float, so it is compared first.
+    if not is_number or not abs(held) <= sys.float_info.max:
+        raise DataError(f"{name} is {repr(held)[:80]}; give a number")
     return float(held)

@@ -238,6 +238,7 @@ def test_both_sizes_are_named_where_the_server_names_both() -> None:
         ({"message": "it broke", "type": "authentication_error"}, ArmRefused, 400),
         ({"message": "it broke", "type": "overloaded_error"}, ArmUnavailable, None),
         ({"message": "it broke", "code": "context_length_exceeded"}, ContextOverflow, None),
+        ({"message": "it broke", "code": "²"}, ArmUnavailable, None),
         (["it broke"], ArmUnavailable, None),
     ],
 )

@@ -148,6 +148,7 @@ def test_a_page_of_this_server_may_ask(origin: str) -> None:
         "https://evil.example",
         "null",
         "",
+        "http://[",
         "http://127.0.0.1:1",
         "http://127.0.0.1",
         "127.0.0.1:8642",

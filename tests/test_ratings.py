@@ -61,7 +61,7 @@ def test_what_a_caller_may_say_of_an_answer(good: Any, quality: float) -> None:
     assert (found, type(found)) == (quality, float)
 
 
-@pytest.mark.parametrize("bad", [2, -0.1, float("nan"), "true", "0.5", None, [1]])
+@pytest.mark.parametrize("bad", [2, -0.1, 10**400, float("nan"), "true", "0.5", None, [1]])
 def test_what_a_caller_may_not(bad: Any) -> None:
     with pytest.raises(ConfigError, match="give true or false, or a number from 0 to 1") as caught:
         checked_quality(bad)
@@ -99,6 +99,8 @@ def test_whole_numbers_are_numbers(tmp_path: Path) -> None:
         (line(score=True), "score is True; give a number"),
         (line(quality="good"), "quality is 'good'; give a number"),
         (line(score=float("nan")), "score is nan; give a number"),
+        (line(score=10**400), "line 2: score is 1000"),
+        ("[" * 100_000, "line 2: "),
         (line(quality=3), "line 2: quality of 'route-1' is 3.0"),
         (line(propensity=0), "line 2: propensity of 'route-1' is 0"),
     ],

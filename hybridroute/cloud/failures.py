@@ -24,6 +24,7 @@ from hybridroute.edge_runtime.errors import (
     NoAnswer,
     StreamInterrupted,
 )
+from hybridroute.whole_number import whole_number
 
 _OVERFLOW_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 _OVERFLOW_WORDS = re.compile(
@@ -132,8 +133,8 @@ class Failures:
         """The error of an ``error`` object in a 200 answer or in a stream."""
         details = fault if isinstance(fault, Mapping) else {"message": str(fault)}
         code = details.get("code")
-        if isinstance(code, str) and code.isdigit():
-            code = int(code)
+        if isinstance(code, str):
+            code = whole_number(code)
         if isinstance(code, int) and 400 <= code < 600:
             return self._from_fault(code, details)
         kind = str(details.get("type") or "")

@@ -93,7 +93,7 @@ class Guard:
             _check_key(headers.get("authorization", ""), self._key)
 
     def _check_origin(self, origin: str | None, host: str) -> None:
-        if origin is None or origin in self._origins or urlsplit(origin).netloc == host:
+        if origin is None or origin in self._origins or _host_of(origin) == host:
             return
         raise ApiError(
             403,
@@ -101,6 +101,13 @@ class Guard:
             "to let one in",
             code="origin_not_allowed",
         )
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # a bracket without its pair
+        return None
 
 
 def _host_name(host: str) -> str:

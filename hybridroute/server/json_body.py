@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from starlette.types import Receive
 
 from hybridroute.server.api_errors import ApiError
+from hybridroute.whole_number import whole_number
 
 DEEPEST = 64
 """Levels of nesting. Deeper JSON only exhausts whatever walks through it recursively."""
@@ -42,8 +44,8 @@ async def read_body(
     ClientGone
         If the caller went away.
     """
-    announced = headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > limit:
+    announced = whole_number(headers.get("content-length", ""))
+    if announced is not None and announced > limit:
         raise _too_long(limit)
     try:
         async with asyncio.timeout(timeout_s):
@@ -100,7 +102,7 @@ def json_object(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
             code="unsupported_media_type",
         )
     try:
-        held = json.loads(body, parse_constant=_refuse_constant)
+        held = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise _too_deep() from None
     except ValueError as exc:
@@ -129,6 +131,13 @@ def _check_depth(held: Any) -> None:
 
 def _too_deep() -> ApiError:
     return ApiError(400, f"the body is nested more than {DEEPEST} levels deep; send flatter JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):  # as 1e999 is
+        raise ValueError(text)
+    return value
 
 
 def _refuse_constant(name: str) -> NoReturn:

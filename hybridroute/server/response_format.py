@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from hybridroute.server.api_errors import ApiError
+from hybridroute.whole_number import whole_number
 
 _KINDS = ("text", "json_object", "json_schema")
 _TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
@@ -70,8 +71,9 @@ def _check_ref(ref: Any, whole: Mapping[str, Any]) -> None:
     held: Any = whole
     for part in ref.split("/")[1:] if ref.startswith("#/") else ():
         key = unquote(part).replace("~1", "/").replace("~0", "~")
-        if isinstance(held, list) and key.isdigit() and int(key) < len(held):
-            held = held[int(key)]
+        place = whole_number(key)
+        if isinstance(held, list) and place is not None and place < len(held):
+            held = held[place]
         elif isinstance(held, Mapping) and key in held:
             held = held[key]
         else:
