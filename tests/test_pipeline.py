@@ -45,6 +45,7 @@ class Run:
     plan: TrainingPlan
     trained: Trained
     steps: list[tuple[int, int, int]]
+    stages: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +68,19 @@ def run(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
         sources=("made up, CC0",),
     )
     steps: list[tuple[int, int, int]] = []
-    trained = train(plan, on_step=lambda seed, step, total, _: steps.append((seed, step, total)))
-    return Run(plan=plan, trained=trained, steps=steps)
+    stages: list[str] = []
+    trained = train(
+        plan,
+        on_step=lambda seed, step, total, _: steps.append((seed, step, total)),
+        on_stage=stages.append,
+    )
+    return Run(plan=plan, trained=trained, steps=steps, stages=stages)
+
+
+def test_each_stage_is_told(run: Run) -> None:
+    begun = [stage.split()[0] for stage in run.stages]
+    assert begun == ["loading", "fine-tuning", "exporting,", "calibrating", "judging"]
+    assert "and the baselines" in run.stages[-1]
 
 
 def test_the_bundle_opens_and_its_golden_vectors_hold(run: Run) -> None:

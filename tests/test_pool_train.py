@@ -89,7 +89,9 @@ def test_every_estimator_becomes_a_bundle(encoder: str, tmp_path: Path, estimato
 
 
 def test_the_dial_spends_where_it_helps(encoder: str, tmp_path: Path) -> None:
-    bundle, report = train_pool(plan(encoder, tmp_path / "b", table(480)))
+    stages: list[str] = []
+    bundle, report = train_pool(plan(encoder, tmp_path / "b", table(480)), on_stage=stages.append)
+    assert [stage.split()[0] for stage in stages] == ["fitting", "calibrating", "judging"]
     pool = bundle.manifest.pool
     assert pool is not None
     assert not pool.flat

@@ -32,6 +32,7 @@ def candidate_bundle(
     bundle, facts
         The facts of the run, with ``more``, as they stand in the manifest.
     """
+    line.on_stage(f"calibrating on {len(line.split.calibrate):,} rows")
     facts = {**_run_facts(line, candidate, device), **more}
     scorer = OnnxScorer(device.onnx, line.tokenizer, score_kind=candidate.model.score_kind)
     manifest = new_manifest(line.plan, line.split, candidate.config, scorer, facts, name=name)

@@ -22,6 +22,7 @@ from hybridroute.training.pair_split import PairSplit, can_select
 from hybridroute.training.parity import APGR_ROWS
 from hybridroute.training.router_model import ScoringNetwork
 from hybridroute.training.score_map import ScoreMap, fit_score_map
+from hybridroute.training.stages import OnStage, untold
 from hybridroute.training.targets import QualityScale, Targets, targets_of
 from hybridroute.training.training_plan import TrainingPlan
 
@@ -32,12 +33,13 @@ _HEADS: Mapping[HeadsKind, str] = {"label": "label head", "arms": "head per arm"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What all candidates of a run share."""
+    """What all candidates of a run share; ``on_stage`` is told what is done with them."""
 
     plan: TrainingPlan
     split: PairSplit
     tokenizer: RouterTokenizer
     scale: QualityScale
+    on_stage: OnStage = untold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,6 +102,8 @@ class _Fits:
 
     def frozen(self, config: FitConfig) -> Candidate:
         """A head on the frozen encoder."""
+        count = len(self._line.split.fit)
+        self._line.on_stage(f"embedding {count:,} rows and fitting {config.fit}")
         targets, rows = self._learnt(config)
         self._frozen = self._frozen or FrozenFit(config, rows, max_bytes=self._line.plan.max_bytes)
         model = self._frozen.head(config, targets.values)
@@ -108,6 +112,7 @@ class _Fits:
     def tuned(self, config: FitConfig, seeds: tuple[int, ...]) -> Candidate:
         """The best of the seeds' fine-tuned networks."""
         plan, line = self._line.plan, self._line
+        line.on_stage(f"fine-tuning on {len(line.split.fit):,} rows")
         targets, rows = self._learnt(config)
         selection, table = None, line.split.select
         if not plan.refit and can_select(table, plan.edge, plan.cloud):
@@ -136,12 +141,13 @@ def _folder(plan: TrainingPlan, config: FitConfig) -> Path:
 
 def exported(line: Line, candidate: Candidate) -> DeviceModel:
     """The graph of a candidate, checked against torch. Raises TrainingError as the export does."""
-    plan = line.plan
+    plan, rows = line.plan, parity_rows(line.split)
+    line.on_stage(f"exporting, and comparing the graph with torch on {len(rows):,} rows")
     return export_for_device(
         candidate.model,
         candidate.score_map,
         line.tokenizer,
-        rows=parity_rows(line.split),
+        rows=rows,
         edge=plan.edge,
         cloud=plan.cloud,
         weights=plan.weights,

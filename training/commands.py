@@ -247,7 +247,7 @@ def _run(plan: TrainingPlan, *, json: bool) -> None:
     from hybridroute.training.pipeline import train as run
 
     with FitProgress() as progress:
-        trained = run(plan, on_step=progress.step)
+        trained = run(plan, on_step=progress.step, on_stage=progress.stage)
     if json:
         place = None if trained.checkpoint is None else str(trained.checkpoint)
         folders = {"bundle": str(trained.bundle.path), "checkpoint": place}

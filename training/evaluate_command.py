@@ -120,12 +120,17 @@ def _evaluate_pair(
     json: bool,
 ) -> None:
     from hybridroute.training.evaluate_pair import evaluate_judged, judged_rows
+    from hybridroute.training.stage_progress import StageProgress
 
     edge, cloud = arms
-    judged = judged_rows(bundle, table, edge, cloud, threads=wanted.threads)
-    found = evaluate_judged(bundle, judged)
-    if report is not None:
-        found["report"] = str(_report(bundle, judged, wanted, report))
+    with StageProgress() as progress:
+        progress.stage(f"scoring {len(table):,} rows")
+        judged = judged_rows(bundle, table, edge, cloud, threads=wanted.threads)
+        progress.stage(f"judging on {len(judged.table):,} rows, with intervals")
+        found = evaluate_judged(bundle, judged)
+        if report is not None:
+            progress.stage("making the report, with its baselines")
+            found["report"] = str(_report(bundle, judged, wanted, report))
     if json:
         print_json({"bundle": str(bundle.path), "edge": edge, "cloud": cloud, **found})
     else:

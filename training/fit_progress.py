@@ -1,28 +1,34 @@
-"""A bar for the fit, on stderr and only where a person reads it."""
+"""The stage and a bar for the fit, on stderr and only where a person reads it."""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from hybridroute.training.stage_progress import StageProgress
 
 
 class FitProgress:
-    """Shows one bar per seed: step, loss, time left. Use it as a context manager."""
+    """Shows one bar per seed: step, loss, time left; and under them the stage.
+
+    Use it as a context manager.
+    """
 
     def __init__(self) -> None:
-        shown = Console(stderr=True)
         self._bars = Progress(
             TextColumn("seed {task.fields[seed]}"),
             BarColumn(),
             TextColumn("{task.completed}/{task.total}  loss {task.fields[loss]:.3f}"),
             TimeRemainingColumn(),
-            console=shown,
-            disable=not shown.is_terminal,
         )
+        self._stages = StageProgress(self._bars)
         self._tasks: dict[int, TaskID] = {}
+
+    def stage(self, text: str) -> None:
+        """Another stage begins."""
+        self._stages.stage(text)
 
     def step(self, seed: int, step: int, total: int, loss: float) -> None:
         """One optimizer step is done."""
@@ -31,7 +37,7 @@ class FitProgress:
         self._bars.update(self._tasks[seed], completed=step, loss=loss)
 
     def __enter__(self) -> Self:
-        self._bars.start()
+        self._stages.__enter__()
         return self
 
     def __exit__(
@@ -40,4 +46,4 @@ class FitProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bars.stop()
+        self._stages.__exit__(kind, error, trace)

@@ -26,6 +26,7 @@ from hybridroute.training.pretrained import PretrainedRouter
 from hybridroute.training.report import report_on
 from hybridroute.training.router_model import RouterModel
 from hybridroute.training.selection import Keep, select_best
+from hybridroute.training.stages import OnStage, untold
 from hybridroute.training.targets import QualityScale
 from hybridroute.training.training_plan import TrainingPlan
 
@@ -43,8 +44,13 @@ class Trained:
     checkpoint: Path | None
 
 
-def train(plan: TrainingPlan, *, on_step: OnStep | None = None) -> Trained:
+def train(
+    plan: TrainingPlan, *, on_step: OnStep | None = None, on_stage: OnStage = untold
+) -> Trained:
     """Train a router and write its bundle.
+
+    ``on_step`` is told of each step of a fine-tuning: seed, step, steps in all, loss; ``on_stage``
+    of each stage.
 
     Raises
     ------
@@ -52,7 +58,7 @@ def train(plan: TrainingPlan, *, on_step: OnStep | None = None) -> Trained:
         As the stages do. What can be known to be wrong is raised before the fit.
     """
     check_place(plan.out)
-    line = line_of(plan)
+    line = line_of(plan, on_stage=on_stage)
     made = attempts(line, on_step=on_step)
     more = {}
     if plan.select:
@@ -64,6 +70,8 @@ def train(plan: TrainingPlan, *, on_step: OnStep | None = None) -> Trained:
     bundle, facts = candidate_bundle(
         line, chosen, device, place=plan.out, name=plan.name, more=more
     )
+    beside = " and the baselines" if plan.baselines else ""
+    on_stage(f"judging it{beside} on {len(line.split.test) + len(line.split.seen):,} rows")
     report = {**facts, "report": report_on(bundle, plan, line.split)}
     bundle = with_report(bundle, report)
     checkpoint = _checkpoint(plan, chosen, line.tokenizer, bundle)
@@ -84,14 +92,16 @@ def _keep(line: Line) -> Keep | None:
     return None if place is None else partial(CandidateFolder(path=place).keep, line)
 
 
-def line_of(plan: TrainingPlan) -> Line:
+def line_of(plan: TrainingPlan, *, on_stage: OnStage = untold) -> Line:
     """The plan's rows, split, and what reads them. Raises as the readers and splits do."""
+    on_stage(f"loading {plan.config.encoder}")
     split = _split(plan)
     return Line(
         plan=plan,
         split=split,
         tokenizer=_tokenizer(plan.config),
         scale=QualityScale.of(split.fit, plan.edge, plan.cloud),
+        on_stage=on_stage,
     )
 
 

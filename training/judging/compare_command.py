@@ -262,6 +262,7 @@ def _save(
 def _report(found: Comparison, folder: Path) -> Path:
     from hybridroute.training.compare_page.files import write_comparison
 
+    progress("making the report")
     return write_comparison(found, folder)
 
 

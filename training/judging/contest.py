@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hybridroute.edge_runtime.errors import ConfigError, DataError
@@ -13,6 +13,7 @@ from hybridroute.training.judging.folds import folds_of
 from hybridroute.training.judging.records import Records
 from hybridroute.training.judging.setting_search import Contender
 from hybridroute.training.pool.estimator import Queries
+from hybridroute.training.stages import OnStage, untold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,7 +31,7 @@ def contest(
     plan: Plan,
     *,
     standing: Sequence[Contender] = (),
-    on_step: Callable[[str], None] | None = None,
+    on_step: OnStage = untold,
 ) -> Contest:
     """Judge every contender beside the baselines.
 
@@ -40,8 +41,8 @@ def contest(
         Of all rows of the records, in their order.
     standing : sequence of Contender
         Fitted and judged, too, but they cannot win.
-    on_step : callable or None
-        Told what is being fitted.
+    on_step : callable
+        Told what is being fitted, and when all are judged.
 
     Raises
     ------
@@ -67,11 +68,8 @@ def contest(
         standing=standing,
         plan=plan,
         runs=runs,
-        on_step=on_step or _untold,
+        on_step=on_step,
     )
+    on_step("judging them all, with intervals")
     winner = field.winner()
     return Contest(found=build_comparison(records, plan, runs, field, winner), winner=winner)
-
-
-def _untold(text: str) -> None:
-    """Told of a step, it does nothing."""

@@ -18,13 +18,17 @@ def evaluate_pool(
 ) -> None:
     """Judge, write the page if one is wanted, and show what came of it."""
     from hybridroute.training.judging.made_bundle import judge_pool
+    from hybridroute.training.stage_progress import StageProgress
 
-    judged = judge_pool(bundle, table, threads=threads)
     places = {}
-    if report is not None:
-        from hybridroute.training.compare_page.files import write_comparison
+    with StageProgress() as progress:
+        progress.stage(f"scoring and judging {len(table):,} rows")
+        judged = judge_pool(bundle, table, threads=threads)
+        if report is not None:
+            from hybridroute.training.compare_page.files import write_comparison
 
-        places["report"] = str(write_comparison(judged.found, report))
+            progress.stage("making the report")
+            places["report"] = str(write_comparison(judged.found, report))
     if json:
         print_json({"bundle": str(bundle.path), **judged.to_dict(), **places})
         return

@@ -24,6 +24,7 @@ from hybridroute.training.pool.prices import pool_prices
 from hybridroute.training.pool.report import pool_report
 from hybridroute.training.pool.score_table import ScoreTable
 from hybridroute.training.pool.split import PoolSplit, split_pool
+from hybridroute.training.stages import OnStage, untold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +73,13 @@ class PoolPlan:
             raise ConfigError(f"split_seed is {self.split_seed}; give at least 0")
 
 
-def train_pool(plan: PoolPlan, *, on_step: OnStep | None = None) -> tuple[Bundle, dict[str, Any]]:
+def train_pool(
+    plan: PoolPlan, *, on_step: OnStep | None = None, on_stage: OnStage = untold
+) -> tuple[Bundle, dict[str, Any]]:
     """Train a pool's router; its bundle, and what ``train --json`` prints of it.
 
-    ``on_step`` is told of each step of a fine-tuned estimator: seed, step, steps in all, loss.
+    ``on_step`` is told of each step of a fine-tuned estimator: seed, step, steps in all, loss;
+    ``on_stage`` of each stage.
 
     Raises
     ------
@@ -91,13 +95,16 @@ def train_pool(plan: PoolPlan, *, on_step: OnStep | None = None) -> tuple[Bundle
     prices = pool_prices(split.fit, plan.costs)
     split, cost = _cheapest_first(split, prices.cost)
     _check_models(plan.models, split.fit.arms)
+    on_stage(f"fitting {plan.estimator} on {len(split.fit):,} rows")
     router = fitted_router(
         plan.estimator, plan.config, split, work=plan.work, made=plan.made, on_step=on_step
     )
+    on_stage(f"calibrating on {len(split.calibrate):,} rows")
     facts = _run_facts(plan, split, router) | {"costs": prices.source}
     manifest = pool_manifest(_described(plan, split, facts), router.scorer, split.calibrate, cost)
     files = {MODEL: router.graph, TOKENIZER: router.tokenizer.encode("utf-8")}
     bundle = Bundle.write(plan.out, manifest, {**files, CARD: b""})
+    on_stage(f"judging it on {len(split.test):,} rows")
     report = {**facts, "report": {"test": pool_report(bundle, split.test)}}
     return with_pool_report(bundle, report), report
 

@@ -93,7 +93,7 @@ def run_pool(
         command=shlex.join(["hybridroute", *sys.argv[1:]]),
     )
     with FitProgress() as progress:
-        bundle, report = train_pool(plan, on_step=progress.step)
+        bundle, report = train_pool(plan, on_step=progress.step, on_stage=progress.stage)
     if json:
         print_json({"bundle": str(bundle.path), **report})
     else:
