@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybridroute.cli.output import print_json, progress
+from hybridroute.cli.output import print_json
 from hybridroute.cli.ranges import within
 from hybridroute.training.fit_config import TOKENS, FitConfig
 from hybridroute.training.judging.compare_options import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from hybridroute.training.out_of_scope import Scope
     from hybridroute.training.outcomes import OutcomeTable
     from hybridroute.training.pool.estimator import Queries
+    from hybridroute.training.stages import OnStage
 
 _DEFAULT = FitConfig()
 _PROTOCOL = "Protocol"
@@ -96,7 +98,11 @@ def compare(
     ] = None,
     reference: Annotated[
         float | None,
-        typer.Option(help="A strong model's mean quality, for V_R.", rich_help_panel=_PROTOCOL),
+        typer.Option(
+            help="A strong model's mean quality, for V_R.",
+            rich_help_panel=_PROTOCOL,
+            callback=finite,
+        ),
     ] = None,
     pool: Annotated[str, typer.Option(help="Of a RouterEval pickle: SIZE/GROUP.")] = "3/all_strong",
     alias: Aliases = None,
@@ -128,12 +134,10 @@ def compare(
     from hybridroute.training.judging.contenders import NAMES, contenders_of, standing_beside
     from hybridroute.training.judging.contest import contest
     from hybridroute.training.judging.records import records_of
-    from hybridroute.training.pool.registry import check_names
+    from hybridroute.training.stage_progress import StageProgress
 
     _check_places(report, save)
-    names = [part for text in estimators or NAMES for part in text.split(",") if part]
-    with wrong_usage("--estimators"):
-        check_names(names)
+    names = _names(estimators or NAMES)
     config = FitConfig(
         encoder=encoder, max_tokens=max_tokens, epochs=epochs, precision=_precision(names)
     )
@@ -145,20 +149,20 @@ def compare(
     records = records_of(
         given.train, given.test, prices=prices or None, keep_duplicates=keep_duplicates
     )
-    queries, timer, scope = _embedded(given, records, encoder, max_tokens)
-    plan = Plan(
-        held_out="given" if records.test is not None else hold_out.value,
-        seeds=seeds,
-        average=average.value,
-        objective=objective_of(objective),
-        reference=finite(reference),
-        timer=timer,
-        scope=scope,
-    )
-    ended = contest(
-        records, queries, contenders, plan, standing=standing_beside(names), on_step=progress
-    )
-    places = {} if report is None else {"report": _report(ended.found, report)}
+    with StageProgress() as shown:
+        queries, timer, scope = _embedded(given, records, encoder, max_tokens, shown.stage)
+        plan = Plan(
+            held_out="given" if records.test is not None else hold_out.value,
+            seeds=seeds,
+            average=average.value,
+            objective=objective_of(objective),
+            reference=reference,
+            timer=timer,
+            scope=scope,
+        )
+        others = standing_beside(names)
+        ended = contest(records, queries, contenders, plan, standing=others, on_step=shown.stage)
+        places = {} if report is None else {"report": _report(ended.found, report, shown.stage)}
     failed = None
     if save is not None and given.outcomes is not None:
         try:
@@ -168,6 +172,15 @@ def compare(
     _show(ended.found, given.notes, places, json=json)
     if failed is not None:
         raise failed
+
+
+def _names(estimators: Sequence[str]) -> list[str]:
+    from hybridroute.training.pool.registry import check_names
+
+    names = [part for text in estimators for part in text.split(",") if part]
+    with wrong_usage("--estimators"):
+        check_names(names)
+    return names
 
 
 def _precision(names: list[str]) -> Precision:
@@ -203,7 +216,7 @@ def _given(
 
 
 def _embedded(
-    given: Given, records: Records, encoder: str, max_tokens: int
+    given: Given, records: Records, encoder: str, max_tokens: int, told: OnStage
 ) -> tuple[Queries, Timer | None, Scope | None]:
     """What estimators see; the timer where there is a graph to time, and what it cannot read."""
     from hybridroute.training.judging.embedded import embedded, from_states
@@ -213,7 +226,7 @@ def _embedded(
     from hybridroute.training.torch_setup import quiet_transformers
 
     quiet_transformers()
-    progress(f"embedding {len(records.table):,} texts")
+    told(f"embedding {len(records.table):,} texts")
     return embedded(records.table.texts, encoder=encoder, max_tokens=max_tokens)
 
 
@@ -237,13 +250,13 @@ def _save(
 ) -> Path:
     """Train the winner, with the settings it was chosen with most often, on the rows it was
     compared on to train."""
+    from hybridroute.training.fit_progress import FitProgress
     from hybridroute.training.pool.registry import FINE_TUNED
     from hybridroute.training.pool.train import PoolPlan, train_pool
 
     winner = ended.winner
     made = winner.estimator
     name = winner.name if made is None else made.name
-    progress(f"training {name} for its bundle")
     plan = PoolPlan(
         outcomes=outcomes,
         estimator=name,
@@ -256,13 +269,14 @@ def _save(
         name=f"Router: {name}, {len(ended.found.arms)} arms",
         command=shlex.join(["hybridroute", *sys.argv[1:]]),
     )
-    return train_pool(plan)[0].path
+    with FitProgress() as shown:
+        return train_pool(plan, on_step=shown.step, on_stage=shown.stage)[0].path
 
 
-def _report(found: Comparison, folder: Path) -> Path:
+def _report(found: Comparison, folder: Path, told: OnStage) -> Path:
     from hybridroute.training.compare_page.files import write_comparison
 
-    progress("making the report")
+    told("making the report")
     return write_comparison(found, folder)
 
 
