@@ -11,7 +11,7 @@ import numpy as np
 
 from hybridroute.edge_runtime.tokenizer import RouterTokenizer
 from hybridroute.training.batches import FitRows, fit_rows
-from hybridroute.training.device_export import DeviceModel, export_for_device
+from hybridroute.training.device_export import PARITY_TEXTS, DeviceModel, export_for_device
 from hybridroute.training.fit import evidence_of
 from hybridroute.training.fit_config import FitConfig, HeadsKind
 from hybridroute.training.fit_seeds import OnStep, SeedFit, SelectionRows, fit_seeds
@@ -142,7 +142,8 @@ def _folder(plan: TrainingPlan, config: FitConfig) -> Path:
 def exported(line: Line, candidate: Candidate) -> DeviceModel:
     """The graph of a candidate, checked against torch. Raises TrainingError as the export does."""
     plan, rows = line.plan, parity_rows(line.split)
-    line.on_stage(f"exporting, and comparing the graph with torch on {len(rows):,} rows")
+    count = PARITY_TEXTS + len(rows)
+    line.on_stage(f"exporting, and comparing the graph with torch on {count:,} texts")
     return export_for_device(
         candidate.model,
         candidate.score_map,

@@ -42,16 +42,19 @@ def add_arm(
     from hybridroute.edge_runtime.bundle import Bundle
     from hybridroute.training.pool.add_arm import NewArm
     from hybridroute.training.pool.add_arm import add_arm as run
+    from hybridroute.training.stage_progress import StageProgress
 
     begun = time.perf_counter()
     table = read_table([*outcomes, *(more or [])], alias or [])
-    held, facts = run(
-        Bundle.load(bundle),
-        table,
-        NewArm(name=arm, model=model or arm, usd=cost),
-        out,
-        command=shlex.join(["hybridroute", *sys.argv[1:]]),
-    )
+    with StageProgress() as progress:
+        progress.stage(f"fitting {arm} on {len(table):,} rows, and calibrating")
+        held, facts = run(
+            Bundle.load(bundle),
+            table,
+            NewArm(name=arm, model=model or arm, usd=cost),
+            out,
+            command=shlex.join(["hybridroute", *sys.argv[1:]]),
+        )
     if json:
         seconds = round(time.perf_counter() - begun, 3)
         print_json({"bundle": str(held.path), **facts, "seconds": seconds})
