@@ -104,8 +104,8 @@ def test_a_share_of_a_mean_that_is_nearly_0_is_refused(tmp_path: Path, right: in
 def test_a_confidence_out_of_range(tmp_path: Path, confidence: str) -> None:
     pairs: list[tuple[object, object]] = [(1.0, 1.0)] * 60
     done = calibrated(tmp_path, pairs, *LIMIT, f"--confidence={confidence}")
-    assert done.returncode == 1
-    assert "confidence is" in said(done)
+    assert done.returncode == 2
+    assert f"{confidence} is given; it must be above 0 and below 1" in said(done)
     alone = calibrated(tmp_path, pairs, f"--confidence={confidence}")
     assert alone.returncode == 2
 
@@ -115,14 +115,14 @@ def test_a_confidence_out_of_range(tmp_path: Path, confidence: str) -> None:
     [
         (("--prompts", "p.txt", *LIMIT), "--max-drop", "give --outcomes FILE in place of"),
         (("--prompts", "p.txt", "--edge", "small"), "--edge", "--outcomes FILE"),
-        (("--prompts", "p.txt", "--confidence", "5"), "--confidence", "--outcomes FILE"),
+        (("--prompts", "p.txt", "--confidence", "0.95"), "--confidence", "--outcomes FILE"),
         (("--prompts", "p.txt", "q.txt"), "--prompts", "one file of prompts"),
         (("--add", "log.db", "--edge", "small"), "--edge", "Leave --edge out"),
         (("--add", "log.db", "--cloud", "large"), "--cloud", "Leave --cloud out"),
         (("--add", "log.db", "--quality-range", "0,1"), "--quality-range", "from 0 to 1"),
         (("--add", "log.db", "--map-scores"), "--map-scores", "Leave --map-scores out"),
         (("--add", "log.db", "more.db"), "--add", "once for each log"),
-        (("--outcomes", "o.jsonl", "--confidence", "5"), "--confidence", "give --max-drop too"),
+        (("--outcomes", "o.jsonl", "--confidence", "0.95"), "--confidence", "give --max-drop too"),
         (("--outcomes", "o.jsonl", "--drop-kind", "gap"), "--drop-kind", "give --max-drop too"),
         (("--add", "log.db", "--confidence", "0.9"), "--confidence", "give --max-drop too"),
     ],
