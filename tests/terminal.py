@@ -66,6 +66,22 @@ class Terminal:
         self._seen += shown.index(wanted) + len(wanted)
         return shown[: shown.index(wanted) + len(wanted)]
 
+    def interrupt_at_prompt(self, wanted: str) -> None:
+        """Ctrl-C, and again after five silent seconds, until ``wanted`` is shown.
+
+        One that comes after readline has shown its prompt and before it waits for a key is seen
+        only at the next key: a person presses it once more.
+        """
+        end = time.monotonic() + _PATIENCE_S
+        self.type("\x03")
+        while wanted not in self.text[self._seen :]:
+            assert time.monotonic() < end, f"{wanted!r} never came"
+            if select.select([self._master], [], [], 5.0)[0]:
+                assert self._read(), f"it ended without {wanted!r}"
+            else:
+                self.type("\x03")
+        self.until(wanted)
+
     def end(self) -> int:
         """Read to the end; the exit code."""
         while self._read():

@@ -126,8 +126,7 @@ class TestTerminal:
             terminal.until("blue sky\n> ")
             asked = server.seen[1].body["messages"]
             assert [message["content"] for message in asked] == ["hi", "wait for", "and now"]
-            terminal.type("\x03")
-            terminal.until("> ")
+            terminal.interrupt_at_prompt("\n> ")
             terminal.type("/quit\n")
             assert terminal.end() == 0
 
