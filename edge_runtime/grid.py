@@ -39,7 +39,7 @@ def check_rising(name: str, values: tuple[float, ...]) -> None:
 
 def grid_up(setting: float) -> int:
     """The place of the first entry at or above a setting in [0, 1]."""
-    # Rounded first: 0.07 * 1000 is 70.00000000000001, which would round up to 71.
+    # Rounded first: 1 - 0.71 is 0.29000000000000004, which would round up to 291.
     return math.ceil(round(setting * GRID, 6))
 
 

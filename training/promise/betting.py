@@ -52,7 +52,7 @@ def upper_limits(differences: Floats, delta: float, *, top: float = 1.0) -> Floa
     """Upper confidence limits of the means at ``1 - delta``, each taken alone and at least 0.
 
     Stakes do not look at the limit, so a larger one is rejected wherever a smaller one is, and
-    halving finds the least.
+    halving finds the least that is not below the sample mean.
 
     Parameters
     ----------

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridroute.edge_runtime.errors import DataError
+from hybridroute.whole_number import whole_number
 
 MOST_BYTES: Final = 2**32
 """A larger file is refused unread."""
@@ -96,7 +97,8 @@ class _Array:
 def _is_plain(name: str) -> bool:
     kind, size = name.lstrip("<>=|")[:1], name.lstrip("<>=|")[1:]
     if kind in "US":
-        return size.isdigit() and int(size) < 2**24
+        width = whole_number(size)
+        return width is not None and width < 2**24
     return (kind in "fiub" and size in ("1", "2", "4", "8")) or name in ("O", "O8", *_NUMBER)
 
 

@@ -22,6 +22,7 @@ from hybridroute.routed_text import prompt_hash, prompt_text
 from hybridroute.training.magnitude import LARGEST, fault_of
 from hybridroute.training.pool.score_table import ScoreTable
 from hybridroute.training.readers.plain_pickle import array_of, read_plain_pickle
+from hybridroute.whole_number import whole_number
 
 PARTS: Final = ("train", "val", "test")
 SIZES: Final = {3: "easy", 5: "easy", 10: "hard", 100: "hard", 1000: "hard"}
@@ -52,10 +53,11 @@ class Candidates:
     @classmethod
     def parse(cls, text: str) -> Candidates:
         """``SIZE/GROUP``, such as ``10/strong_to_weak``."""
-        size, _, group = text.partition("/")
-        if not size.isdigit() or not group:
+        said, _, group = text.partition("/")
+        size = whole_number(said)
+        if size is None or not group:
             raise ConfigError(f"{text!r} is not SIZE/GROUP, such as 10/strong_to_weak")
-        return cls(size=int(size), group=group)
+        return cls(size=size, group=group)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
